@@ -21,7 +21,7 @@ from mcp.events.services.emit import emit_operation
 from mcp.operations.context import StepContext, stamp
 from mcp.operations.crash import crash_point
 from mcp.operations.errors import Again, Cancelled, LostLease, StepTimedOut
-from mcp.operations.kinds import OperationKind, Step, kind_of
+from mcp.operations.kinds import Step, kind_of
 from mcp.operations.lease import leases
 from mcp.operations.models import Operation, StepRecord, Ticket
 from mcp.operations.states import OperationState, StepState
@@ -192,8 +192,11 @@ def _error_fields(ctx: StepContext, error: ControlPlaneError) -> dict[str, objec
 
 
 def _cancel_wanted(ctx: StepContext) -> bool:
-    """Asked at every step boundary; the flag arrives with each fenced write, so this costs no query of its own."""
-    return ctx.operation.cancel_requested and ctx.kind.cancellable
+    """Asked at every step boundary."""
+    if not ctx.kind.cancellable:
+        return False
+    asked = Operation.objects.filter(pk=ctx.operation.pk).values_list("cancel_requested", flat=True).first()
+    return bool(asked)
 
 
 # --- back ------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
 
 from mcp.errors import NotFound
 from mcp.operations.errors import NotCancellable
@@ -28,11 +29,11 @@ def cancel(operation_id: UUID, *, account_id: UUID | None = None) -> Operation:
                 else f"{kind_of(operation).title} cannot be cancelled; wait for it to end."
             )
         operation.cancel_requested = True
-        operation.save(update_fields=["cancel_requested"])
+        operation.not_before = timezone.now()  # what is parked need not wait out its pause to be told
         if operation.state == OperationState.NEEDS_ATTENTION:
             operation.state = OperationState.QUEUED
             operation.troubled_since = None
-            operation.save(update_fields=["state", "troubled_since"])
+        operation.save(update_fields=["cancel_requested", "not_before", "state", "troubled_since"])
         wake_after_commit([operation])
     return operation
 
