@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from accelerators.models import Accelerator
+from django.utils import timezone
+
+from accelerators.models import Tag
 from accelerators.operations.steps import CONFIGURE, REACH, START, STOP, unbuild
 from accelerators.operations.subject import AcceleratorOperation, enter, observed, subject_of, tell
-from accelerators.services.release import bury, release_holdings
+from accelerators.services.release import release_holdings, remember
 from accelerators.states import State
 from mcp.operations.context import StepContext
 from mcp.operations.kinds import Data, Step, register
@@ -42,7 +44,7 @@ class TrashAccelerator(AcceleratorOperation):
 
 @register
 class UndeleteAccelerator(AcceleratorOperation):
-    """Out of the trash, and running again if it was running."""
+    """Out of the trash and running again."""
 
     name = "accelerator.undelete"
     title = "Restoring the accelerator from the trash"
@@ -65,18 +67,18 @@ class DeleteAccelerator(AcceleratorOperation):
     name = "accelerator.delete"
     title = "Deleting the accelerator"
     cancellable = False
+    gives_up = False
     supersedes = True
     steps: ClassVar[tuple[Step, ...]] = (Step("destroy", "Removing it from its host", act=unbuild, timeout_s=300),)
 
     def settle(self, ctx: StepContext, outcome: str) -> None:
-        """Gone, and everything it held given back."""
-        if outcome != "succeeded":
-            return  # a deletion never gives up: what cannot be removed asks for an operator, with the room still held
-        last_known = bury(subject_of(ctx).accelerator)
+        """Gone, and everything it held given back. There is no other outcome: a deletion never gives up."""
+        now = timezone.now()
+        last_known = remember(subject_of(ctx).accelerator, now)
         release_holdings(ctx.target_id)
         enter(
             ctx, State.DELETED, power_wanted="stopped", power_observed="stopped", host=None, trash_until=None,
-            deleted_at=last_known["deleted_at"], last_known=last_known, sealed_user_script="",
+            deleted_at=now, last_known=last_known, sealed_user_script="",
         )  # fmt: skip
-        Accelerator.objects.get(pk=ctx.target_id).tag_rows.all().delete()
+        Tag.objects.filter(accelerator_id=ctx.target_id).delete()
         tell(ctx, "accelerator.deleted", "Deleted; nothing of it is left.")

@@ -80,13 +80,13 @@ def _forward(ctx: StepContext) -> float | None:
             return _come_back(ctx, step, record, again)
         except ControlPlaneError as error:
             if error.retry is Retry.NEVER:
-                return _turn_back(ctx, record, error)
+                return _give_up(ctx, record, error)
             return _try_later(ctx, record, error)
         except (LostLease, DatabaseError, InterfaceError):
             raise
         except Exception as bug:  # a defect in a step must end in a settled operation, not in a stuck one
             log.exception("step_crashed", step=step.name)
-            return _turn_back(ctx, record, InternalError(f"{type(bug).__name__} in step {step.name}: {bug}"))
+            return _give_up(ctx, record, InternalError(f"{type(bug).__name__} in step {step.name}: {bug}"))
     _settle(ctx, OperationState.SUCCEEDED)
     return None
 
@@ -119,7 +119,7 @@ def _begin(ctx: StepContext, step: Step, record: StepRecord) -> None:
 def _come_back(ctx: StepContext, step: Step, record: StepRecord, again: Again) -> float | None:
     started = datetime.fromisoformat(record.started_at or stamp())
     if timezone.now() - started > timedelta(seconds=step.timeout_s):
-        return _turn_back(ctx, record, StepTimedOut(f"“{step.title}” did not finish within {step.timeout_s:g} s."))
+        return _give_up(ctx, record, StepTimedOut(f"“{step.title}” did not finish within {step.timeout_s:g} s."))
     record.message = again.message
     return _park(ctx, again.after_s, again.message)
 
@@ -200,6 +200,14 @@ def _cancel_wanted(ctx: StepContext) -> bool:
 
 
 # --- back ------------------------------------------------------------------------------------------------------------
+
+
+def _give_up(ctx: StepContext, record: StepRecord, error: ControlPlaneError) -> float | None:
+    """A permanent failure: most kinds undo; those that must not (a deletion) ask for an operator."""
+    if ctx.kind.gives_up:
+        return _turn_back(ctx, record, error)
+    _ask_for_attention(ctx, record, error)
+    return None
 
 
 def _turn_back(ctx: StepContext, record: StepRecord, error: ControlPlaneError) -> float | None:

@@ -45,6 +45,8 @@ class OperationKind:
     steps: ClassVar[tuple[Step, ...]]
     exclusive: ClassVar[bool] = True
     cancellable: ClassVar[bool] = True
+    # False: a permanent failure asks for an operator instead of undoing and settling as failed.
+    gives_up: ClassVar[bool] = True
     # Deletions replace whatever exclusive operation is at work on the target.
     supersedes: ClassVar[bool] = False
 
