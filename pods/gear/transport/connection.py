@@ -6,8 +6,10 @@ import os
 import socket
 import threading
 import time
+from typing import Any, ClassVar
 
 import paramiko
+from paramiko.common import MSG_CHANNEL_CLOSE
 
 from pods.gear.errors import CredentialsRefused, GearUnreachable, HostKeyChanged
 from pods.gear.transport.limits import TransportLimits
@@ -15,6 +17,30 @@ from pods.gear.transport.target import SshTarget, fingerprint, load_private_key
 
 # AES-GCM needs no separate MAC pass; the rest follow for older servers.
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
+
+
+def _peer_closed(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    """Note that the server closed a channel, and leave our own CLOSE to the thread that owns it.
+
+    Paramiko answers CLOSE in its reading thread at once. The server may then give the number to another session while the
+    owner still has input or an EOF on its way, which would land in that other session. The owner closes when it is done.
+    """
+    with channel.lock:
+        channel.eof_sent = True  # wakes and ends a sender
+        channel.in_buffer.close()
+        channel.in_stderr_buffer.close()
+        channel.out_buffer_cv.notify_all()
+        channel.event.set()
+        channel.status_event.set()
+
+
+class _Link(paramiko.Transport):
+    """Paramiko's transport with that one handler replaced (paramiko is pinned; the stress test guards it)."""
+
+    _channel_handler_table: ClassVar[dict[int, Any]] = {
+        **vars(paramiko.Transport)["_channel_handler_table"],
+        MSG_CHANNEL_CLOSE: _peer_closed,
+    }
 
 
 class SessionRefused(Exception):
@@ -93,11 +119,13 @@ def _handshake(address: str, port: int, timeout_s: float, *, first_kind: str) ->
     link: paramiko.Transport | None = None
     try:
         sock = _dial(address, port, timeout_s)
-        link = paramiko.Transport(sock)
+        link = _Link(sock)
         link.daemon = True
         link.banner_timeout = link.handshake_timeout = link.auth_timeout = timeout_s
         _prefer(link, first_kind)
         link.start_client(timeout=timeout_s)
+        if not link.initial_kex_done:  # start_client returns silently when its time is up
+            raise TimeoutError(f"no key exchange within {timeout_s:g} s")
         return link
     except (paramiko.SSHException, OSError, EOFError) as error:
         if link is not None:

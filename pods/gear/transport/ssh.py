@@ -78,7 +78,9 @@ class SshRunner:
         """
         temporary = posixpath.join(posixpath.dirname(remote), f".{posixpath.basename(remote)}.{secrets.token_hex(6)}")
         script = 'umask 077; if cat > "$1" && mv -f "$1" "$2"; then exit 0; fi; rm -f "$1"; exit 1'
-        result = self.stream(Command("sh", "-c", script, "put", temporary, remote), local, timeout_s=timeout_s, sent=sent)
+        result = self.stream(
+            Command("sh", "-c", script, "put", temporary, remote), local, timeout_s=timeout_s, sent=sent
+        )
         if result.exit_code != 0:
             raise GearRefused(
                 f"{self.name} could not write {remote}.", context={"host": self.name, "said": result.last_words()}
@@ -88,7 +90,7 @@ class SshRunner:
         """Connections belong to the pool and stay open for the next caller."""
 
     def _converse(
-        self, command: Command, send: Callable[[paramiko.Channel], None], timeout_s: float, mutating: bool
+        self, command: Command, send: Callable[[paramiko.Channel], object], timeout_s: float, mutating: bool
     ) -> CommandResult:
         text = (command if self._target.user == "root" else command.prefixed("sudo", "-n")).quoted()
         with self._pool.session(self._target) as (connection, channel):
@@ -109,7 +111,7 @@ def _exchange(
     connection: Connection,
     channel: paramiko.Channel,
     text: str,
-    send: Callable[[paramiko.Channel], None],
+    send: Callable[[paramiko.Channel], object],
     timeout_s: float,
     output_limit: int,
 ) -> CommandResult:
@@ -127,27 +129,34 @@ def _exchange(
     return CommandResult(channel.exit_status, stdout, stderr, time.monotonic() - started)
 
 
-def _feed(channel: paramiko.Channel, send: Callable[[paramiko.Channel], None]) -> None:
+def _feed(channel: paramiko.Channel, send: Callable[[paramiko.Channel], object]) -> None:
+    """Send the input. A command may end before it has read all of it: its exit code, or the lack of one, decides."""
     try:
         send(channel)
         channel.shutdown_write()
     except TimeoutError:
         raise
     except OSError:
-        # The command ended (or the link broke) before it read all; its exit code, or the lack of one, decides.
         if not channel.get_transport().is_active():
             raise
 
 
-def _send(channel: paramiko.Channel, data: bytes) -> None:
-    if data:
-        channel.sendall(data)
+def _send(channel: paramiko.Channel, data: bytes) -> bool:
+    """Whether all went out before the command ended."""
+    view = memoryview(data)
+    while view:
+        count = channel.send(view)  # type: ignore[arg-type]  # paramiko slices and copies; a view saves a copy a packet
+        if count == 0:
+            return False
+        view = view[count:]
+    return True
 
 
 def _send_file(channel: paramiko.Channel, file: BinaryIO, sent: Sent | None) -> None:
     total = 0
     while chunk := file.read(_CHUNK):
-        channel.sendall(chunk)
+        if not _send(channel, chunk):
+            return
         total += len(chunk)
         if sent is not None:
             sent(total)
