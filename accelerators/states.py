@@ -27,14 +27,17 @@ S = State
 SETTLED: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.FAILED, S.TRASHED, S.DELETED})
 PASSING: frozenset[str] = frozenset(set(S.values) - SETTLED)
 # States in which a guest is expected to exist on its host.
-PRESENT: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.STARTING, S.STOPPING, S.RESTARTING, S.TRASHED, S.RESTORING})
+PRESENT: frozenset[str] = frozenset(
+    {S.RUNNING, S.STOPPED, S.STARTING, S.STOPPING, S.RESTARTING, S.TRASHED, S.RESTORING}
+)
 
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     # The create operation decides; deletion is always accepted.
     S.PROVISIONING: frozenset({S.RUNNING, S.FAILED, S.DELETING}),
+    # RESTORING: its guest vanished and an operator has it built anew.
     # STOPPED without asking: somebody shut it down from inside, or on the host (a drift finding says so).
-    S.RUNNING: frozenset({S.STOPPING, S.RESTARTING, S.STOPPED, S.DELETING}),
-    S.STOPPED: frozenset({S.STARTING, S.RUNNING, S.DELETING}),
+    S.RUNNING: frozenset({S.STOPPING, S.RESTARTING, S.STOPPED, S.RESTORING, S.DELETING}),
+    S.STOPPED: frozenset({S.STARTING, S.RUNNING, S.RESTORING, S.DELETING}),
     S.STARTING: frozenset({S.RUNNING, S.STOPPED, S.DELETING}),
     S.STOPPING: frozenset({S.STOPPED, S.RUNNING, S.DELETING}),
     S.RESTARTING: frozenset({S.RUNNING, S.STOPPED, S.DELETING}),

@@ -43,7 +43,7 @@ def pairs(table: Table) -> list[str]:
 
 def statements(vendor: str, table_name: str, column: str, table: Table) -> list[str]:
     """The SQL that (re)installs one guard. Names and states come from the code, never from input."""
-    allowed = ", ".join(f"'{str(pair)}'" for pair in pairs({str(k): frozenset(map(str, v)) for k, v in table.items()}))
+    allowed = ", ".join(f"'{pair!s}'" for pair in pairs({str(k): frozenset(map(str, v)) for k, v in table.items()}))
     name = f"{table_name}_{column}_guard"
     if vendor == "postgresql":
         return [

@@ -10,3 +10,11 @@ class PodsConfig(AppConfig):
 
     name = "pods"
     verbose_name = "Pods"
+
+    def ready(self) -> None:
+        """Enforce the table of duties in the database."""
+        from mcp.transitions import guard
+        from pods.models import Host
+        from pods.states import DUTY_TRANSITIONS
+
+        guard(Host, "duty", DUTY_TRANSITIONS)

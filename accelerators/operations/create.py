@@ -44,9 +44,7 @@ class CreateAccelerator(AcceleratorOperation):
 
 def _follow_first_boot(ctx: StepContext) -> None:
     """A user script runs on after the guest answers; another operation waits for how it ends."""
-    has_script = (
-        Accelerator.objects.filter(pk=ctx.target_id).exclude(sealed_user_script="").exists()
-    )
+    has_script = Accelerator.objects.filter(pk=ctx.target_id).exclude(sealed_user_script="").exists()
     if not has_script:
         return
     operation = ctx.operation

@@ -17,7 +17,9 @@ LONGEST_S = 3600.0
 
 def watch(ctx: StepContext) -> Data | None:
     """Ask for the script's result; come back while there is none, less and less often."""
-    gone = Accelerator.objects.filter(pk=ctx.target_id, state__in=[State.DELETED, State.DELETING, State.FAILED]).exists()
+    gone = Accelerator.objects.filter(
+        pk=ctx.target_id, state__in=[State.DELETED, State.DELETING, State.FAILED]
+    ).exists()
     if gone:
         return {"gone": True}
     subject = subject_of(ctx)
@@ -50,5 +52,8 @@ class WatchFirstBoot(AcceleratorOperation):
             ctx.operation.result = {"exit_code": code, "output": data["output"]}
             words = "succeeded" if code == 0 else f"failed with exit code {code}"
             tell(
-                ctx, "accelerator.first_boot", f"The user script {words}.", {"exit_code": code, "output": data["output"]}
+                ctx,
+                "accelerator.first_boot",
+                f"The user script {words}.",
+                {"exit_code": code, "output": data["output"]},
             )

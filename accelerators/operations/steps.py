@@ -53,7 +53,9 @@ def reach(ctx: StepContext) -> Data | None:
     subject = subject_of(ctx)
     port = subject.accelerator.image.ready_port
     if not subject.gear.wait_listening(subject.guest_id, port, REACH_S):
-        raise Again(1.0, f"Waiting for the guest to answer on port {port}." if port else "Waiting for the guest to boot.")
+        raise Again(
+            1.0, f"Waiting for the guest to answer on port {port}." if port else "Waiting for the guest to boot."
+        )
     return None
 
 

@@ -72,7 +72,9 @@ def compare(wanted: Sequence[WantedGuest], inventory: Inventory) -> Report:
         if guest.missing_since is not None:
             seen_again.append(guest.guest_id)
         differences.extend(_compare_one(guest, seen))
-    differences.extend(_unknown(seen) for seen in inventory.guests if seen.guest_id is None or seen.guest_id not in known)
+    differences.extend(
+        _unknown(seen) for seen in inventory.guests if seen.guest_id is None or seen.guest_id not in known
+    )
     powers = {guest.guest_id: found[guest.guest_id].power for guest in fresh if guest.guest_id in found}
     return Report(tuple(differences), powers, tuple(first_missing), tuple(seen_again))
 
@@ -82,9 +84,12 @@ def _compare_one(guest: WantedGuest, seen: GuestObservation) -> list[Difference]
     if seen.power is not guest.power:
         differences.append(
             Difference(
-                "power", seen.name, guest.guest_id,
+                "power",
+                seen.name,
+                guest.guest_id,
                 f"{guest.name} is {seen.power.value}; it should be {guest.power.value}.",
-                {"power": guest.power.value}, {"power": seen.power.value},
+                {"power": guest.power.value},
+                {"power": seen.power.value},
             )  # fmt: skip
         )
     off = _limits_off(guest.limits, seen.limits) if seen.limits is not None else {}
@@ -92,8 +97,12 @@ def _compare_one(guest: WantedGuest, seen: GuestObservation) -> list[Difference]
         words = ", ".join(f"{name} is {found:g} instead of {want:g}" for name, (want, found) in off.items())
         differences.append(
             Difference(
-                "limits", seen.name, guest.guest_id, f"{guest.name}: {words}.",
-                {name: want for name, (want, _) in off.items()}, {name: found for name, (_, found) in off.items()},
+                "limits",
+                seen.name,
+                guest.guest_id,
+                f"{guest.name}: {words}.",
+                {name: want for name, (want, _) in off.items()},
+                {name: found for name, (_, found) in off.items()},
             )  # fmt: skip
         )
     return differences

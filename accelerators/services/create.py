@@ -79,7 +79,9 @@ def _names(account: Account, wish: CreateWish) -> list[str]:
     live = Accelerator.objects.filter(account=account, name__startswith=wish.name).exclude(state=State.DELETED)
     taken = set(live.values_list("name", flat=True))
     if wish.count == 1 and wish.name in taken:
-        raise NameTaken(f"name: the account has an accelerator {wish.name!r} already (perhaps in the trash); choose another name.")
+        raise NameTaken(
+            f"name: the account has an accelerator {wish.name!r} already (perhaps in the trash); choose another name."
+        )
     return numbered(wish.name, wish.count, taken)
 
 
@@ -147,15 +149,11 @@ def _submit(
 ) -> list[Operation]:
     pods = {pod.pk: pod for pod in Pod.objects.filter(pk__in={row.pod_id for row in allocations})}
     placement = {"operator": explanation.for_operator(), "customer": explanation.for_customer()}
-    wishes = [
-        Wish("accelerator.create", target_of(row, pods[row.pod_id]), placement=placement) for row in accelerators
-    ]
+    wishes = [Wish("accelerator.create", target_of(row, pods[row.pod_id]), placement=placement) for row in accelerators]
     return submit_many(wishes, actor=actor.label, batch_id=new_id() if len(wishes) > 1 else None)
 
 
-def _note(
-    actor: Actor, account: Account, accelerators: Sequence[Accelerator], operations: Sequence[Operation]
-) -> None:
+def _note(actor: Actor, account: Account, accelerators: Sequence[Accelerator], operations: Sequence[Operation]) -> None:
     for row, operation in zip(accelerators, operations, strict=True):
         emit(
             "accelerator.requested", f"Requested: plan {row.plan.slug}, image {row.image.slug} {row.image.version}.",

@@ -84,7 +84,9 @@ def _faults(wish: CreateWish) -> list[FieldError | None]:
 
 def _script_fault(script: str) -> FieldError | None:
     if len(script.encode()) > MAX_SCRIPT_BYTES:
-        return FieldError("user_script", "too_long", f"at most {MAX_SCRIPT_BYTES} bytes; fetch the rest from the script.")
+        return FieldError(
+            "user_script", "too_long", f"at most {MAX_SCRIPT_BYTES} bytes; fetch the rest from the script."
+        )
     if script and not script.startswith("#!"):
         return FieldError("user_script", "no_interpreter", "must begin with #! and an interpreter, such as #!/bin/sh.")
     if "\x00" in script:
@@ -121,7 +123,9 @@ def choose(wish: CreateWish, account: Account) -> Chosen:
     plan = find_plan(wish.plan)
     image = find_image(wish.image)
     if image.kind != plan.kind:
-        raise DoesNotFit.on("image", f"{image.slug} is for plans of kind {image.kind}; {plan.slug} is of kind {plan.kind}.")
+        raise DoesNotFit.on(
+            "image", f"{image.slug} is for plans of kind {image.kind}; {plan.slug} is of kind {plan.kind}."
+        )
     if plan.memory_mib < image.min_memory_mib or plan.disk_gib < image.min_disk_gib:
         raise DoesNotFit.on(
             "plan", f"{image.slug} needs at least {image.min_memory_mib} MiB of memory and {image.min_disk_gib} GiB of disk; "
@@ -145,7 +149,9 @@ def _pod(slug: str) -> Pod | None:
     pod = Pod.objects.filter(slug=slug).exclude(state="closed").first()
     if pod is None:
         slugs = Pod.objects.exclude(state="closed").values_list("slug", flat=True)
-        raise InvalidInput.on("pod", f"there is no pod {slug[:80]!r}; choose one of {', '.join(slugs)}, or leave it out.", "unknown")
+        raise InvalidInput.on(
+            "pod", f"there is no pod {slug[:80]!r}; choose one of {', '.join(slugs)}, or leave it out.", "unknown"
+        )
     return pod
 
 
@@ -170,5 +176,7 @@ def _key(entry: str, account: Account) -> str:
         pass  # not an id, then it is a name or a fingerprint
     row = SshKey.objects.filter(match, account=account).first()
     if row is None:
-        raise InvalidInput.on("ssh_keys", f"the account has no key {entry[:80]!r}; add it first, or send the key itself.", "unknown")
+        raise InvalidInput.on(
+            "ssh_keys", f"the account has no key {entry[:80]!r}; add it first, or send the key itself.", "unknown"
+        )
     return row.public_key

@@ -24,7 +24,9 @@ class ApiKey(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=64)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.OWNER)
-    scopes = models.JSONField(default=list, help_text="Permissions such as accelerators.read; * means all of the role.")
+    scopes = models.JSONField(
+        default=list, blank=True, help_text="Permissions such as accelerators.read; * means all of the role."
+    )
     prefix = models.CharField(max_length=16, help_text="The beginning of the key, to recognise it by.")
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -79,7 +79,9 @@ def issue(
 def _check(actor: Actor, role: str, scopes: Sequence[str], expires_at: datetime | None) -> None:
     unknown = sorted(set(scopes) - SCOPES)
     if not scopes or unknown:
-        raise InvalidInput.on("scopes", f"choose from {', '.join(sorted(SCOPES))}; unknown: {', '.join(unknown) or 'none given'}.")
+        raise InvalidInput.on(
+            "scopes", f"choose from {', '.join(sorted(SCOPES))}; unknown: {', '.join(unknown) or 'none given'}."
+        )
     if role not in Role.values:
         raise InvalidInput.on("role", f"choose one of {', '.join(Role.values)}.")
     if expires_at is not None and expires_at <= timezone.now():

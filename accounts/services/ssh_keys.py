@@ -73,7 +73,9 @@ def _demand_sound(kind: str, body: str, field: str) -> None:
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise InvalidInput.on(field, "the key is damaged; copy the whole .pub file.") from exc
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
-        raise InvalidInput.on(field, f"RSA keys need at least {MIN_RSA_BITS} bits; make one with ssh-keygen -t ed25519.")
+        raise InvalidInput.on(
+            field, f"RSA keys need at least {MIN_RSA_BITS} bits; make one with ssh-keygen -t ed25519."
+        )
 
 
 def add_ssh_key(*, actor: Actor, public_key: str, name: str = "") -> SshKey:
@@ -82,7 +84,9 @@ def add_ssh_key(*, actor: Actor, public_key: str, name: str = "") -> SshKey:
     parsed = parse_public_key(public_key)
     label = (name or parsed.comment or parsed.fingerprint[-12:]).strip()
     if not NAME.fullmatch(label):
-        raise InvalidInput.on("name", "use 1 to 64 letters, digits, spaces and @._+-, beginning and ending with a letter or digit.")
+        raise InvalidInput.on(
+            "name", "use 1 to 64 letters, digits, spaces and @._+-, beginning and ending with a letter or digit."
+        )
     with transaction.atomic():
         account = lock_account(actor.demand_account().pk)
         demand_room(account, {"ssh_keys": 1})

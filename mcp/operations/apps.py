@@ -11,3 +11,11 @@ class OperationsConfig(AppConfig):
     name = "mcp.operations"
     label = "operations"
     verbose_name = "Operations"
+
+    def ready(self) -> None:
+        """Enforce the table of transitions in the database."""
+        from mcp.operations.models import Operation
+        from mcp.operations.states import TRANSITIONS
+        from mcp.transitions import guard
+
+        guard(Operation, "state", TRANSITIONS)

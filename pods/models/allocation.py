@@ -40,9 +40,7 @@ class Allocation(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["host", "uid_slot"], name="one_uid_range_a_guest"),
-            models.UniqueConstraint(
-                fields=["group", "host"], condition=Q(spread="host"), name="spread_over_hosts"
-            ),
+            models.UniqueConstraint(fields=["group", "host"], condition=Q(spread="host"), name="spread_over_hosts"),
             models.UniqueConstraint(fields=["group", "pod"], condition=Q(spread="pod"), name="spread_over_pods"),
         ]
 

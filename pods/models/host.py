@@ -27,9 +27,9 @@ class Host(models.Model):
     address = models.CharField(max_length=255)
     port = models.PositiveIntegerField(default=22)
     user = models.CharField(max_length=32, default="root")
-    host_key = models.TextField(help_text="The pinned SSH host key: type and base64.")
+    host_key = models.TextField(blank=True, help_text="The pinned SSH host key: type and base64.")
     options = models.JSONField(default=dict, blank=True)
-    kinds = models.JSONField(default=list, help_text="What it can run: zone, vm.")
+    kinds = models.JSONField(default=list, blank=True, help_text="What it can run: zone, vm.")
     traits = models.JSONField(default=list, blank=True)
 
     duty = models.CharField(max_length=16, choices=HostDuty.choices, default=HostDuty.ACTIVE)
@@ -40,7 +40,7 @@ class Host(models.Model):
     last_error = models.TextField(blank=True)
     boot_id = models.CharField(max_length=64, blank=True)
     inventory_at = models.DateTimeField(null=True, blank=True)
-    facts = models.JSONField(default=dict, help_text="What the last probe found.")
+    facts = models.JSONField(default=dict, blank=True, help_text="What the last probe found.")
     probed_at = models.DateTimeField(null=True, blank=True)
 
     cap_cpu_m = models.PositiveIntegerField(default=0)
@@ -61,7 +61,9 @@ class Host(models.Model):
                 fields=["address", "port"], condition=~Q(duty="retired"), name="one_host_an_address"
             ),
             models.CheckConstraint(condition=Q(used_cpu_m__lte=F("cap_cpu_m")), name="host_cpu_not_oversold"),
-            models.CheckConstraint(condition=Q(used_memory_mib__lte=F("cap_memory_mib")), name="host_memory_not_oversold"),
+            models.CheckConstraint(
+                condition=Q(used_memory_mib__lte=F("cap_memory_mib")), name="host_memory_not_oversold"
+            ),
             models.CheckConstraint(condition=Q(used_disk_gib__lte=F("cap_disk_gib")), name="host_disk_not_oversold"),
         ]
         indexes: ClassVar = [

@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIMENSIONS = ("cpu_m", "memory_mib", "disk_gib")
-UNITS: Mapping[str, str] = {"cpu_m": "thousandths of a processor", "memory_mib": "MiB of memory", "disk_gib": "GiB of disk"}
+UNITS: Mapping[str, str] = {
+    "cpu_m": "thousandths of a processor",
+    "memory_mib": "MiB of memory",
+    "disk_gib": "GiB of disk",
+}
 
 
 @dataclass(frozen=True, slots=True)

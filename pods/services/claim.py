@@ -73,9 +73,16 @@ def _take(
         pod_id, free = slots[host]
         rows.append(
             Allocation(
-                holder_id=holder, account_id=account_id, host_id=UUID(host), pod_id=pod_id, uid_slot=free.pop(),
-                cpu_m=request.need.cpu_m, memory_mib=request.need.memory_mib, disk_gib=request.need.disk_gib,
-                group=group, spread=request.spread if group else "none",
+                holder_id=holder,
+                account_id=account_id,
+                host_id=UUID(host),
+                pod_id=pod_id,
+                uid_slot=free.pop(),
+                cpu_m=request.need.cpu_m,
+                memory_mib=request.need.memory_mib,
+                disk_gib=request.need.disk_gib,
+                group=group,
+                spread=request.spread if group else "none",
             )  # fmt: skip
         )
     try:

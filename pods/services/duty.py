@@ -32,7 +32,13 @@ def set_duty(*, actor: Actor, host: Host, duty: HostDuty, reason: str = "") -> H
             raise HostBusy(f"{locked.name} still holds {locked.guests} guests; delete or move them first.")
         locked.duty, locked.duty_reason = duty, reason[:200]
         locked.save(update_fields=["duty", "duty_reason"])
-        emit(f"host.{duty}", f"{locked.name} is now {duty}.", target_type="host", target_id=host.pk, target_name=host.name)
+        emit(
+            f"host.{duty}",
+            f"{locked.name} is now {duty}.",
+            target_type="host",
+            target_id=host.pk,
+            target_name=host.name,
+        )
         audit(
             "host.duty", actor=actor.label, source=actor.source, target_type="host", target_id=host.pk,
             target_name=host.name, changes={"before": before, "after": str(duty), "reason": reason},

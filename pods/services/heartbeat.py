@@ -45,7 +45,9 @@ def _missed(host: Host, error: GearError) -> None:
     failed = host.failed_heartbeats + 1
     lost = host.reachable and failed >= settings.HOST_UNREACHABLE_AFTER
     Host.objects.filter(pk=host.pk).update(
-        failed_heartbeats=min(failed, 10_000), last_error=f"{error.code}: {error.detail}"[:2000], reachable=host.reachable and not lost
+        failed_heartbeats=min(failed, 10_000),
+        last_error=f"{error.code}: {error.detail}"[:2000],
+        reachable=host.reachable and not lost,
     )
     if lost:
         _tell(host, "host.unreachable", f"{host.name} does not answer: {error.detail}")

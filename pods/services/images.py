@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.db import transaction
 
 from accounts.actor import Actor
 from mcp.errors import Forbidden
 from mcp.events.services.audit import audit
 from pods.errors import ImageUnavailable
-from pods.images.build import BuiltImage
 from pods.models import Image
+
+if TYPE_CHECKING:
+    from pods.images.build import BuiltImage
 
 
 def register_image(*, actor: Actor, built: BuiltImage) -> Image:
@@ -21,9 +25,14 @@ def register_image(*, actor: Actor, built: BuiltImage) -> Image:
             slug=built.slug,
             version=built.version,
             defaults={
-                "sha256": built.sha256, "size_bytes": built.size_bytes, "file": built.path.name, "os": built.os,
-                "min_memory_mib": built.min_memory_mib, "min_disk_gib": built.min_disk_gib,
-                "ready_port": built.ready_port, "description": built.description,
+                "sha256": built.sha256,
+                "size_bytes": built.size_bytes,
+                "file": built.path.name,
+                "os": built.os,
+                "min_memory_mib": built.min_memory_mib,
+                "min_disk_gib": built.min_disk_gib,
+                "ready_port": built.ready_port,
+                "description": built.description,
             },  # fmt: skip
         )
         if made:
@@ -42,5 +51,7 @@ def find_image(wanted: str) -> Image:
     image = (found.filter(version=version) if version else found).first()
     if image is None:
         slugs = sorted(set(active.values_list("slug", flat=True)))
-        raise ImageUnavailable.on("image", f"there is no active image {wanted[:80]!r}; choose one of {', '.join(slugs) or 'none yet'}.")
+        raise ImageUnavailable.on(
+            "image", f"there is no active image {wanted[:80]!r}; choose one of {', '.join(slugs) or 'none yet'}."
+        )
     return image

@@ -22,7 +22,7 @@ class AuditEntry(models.Model):
     target_id = models.CharField(max_length=64)
     target_name = models.CharField(max_length=120, blank=True)
     operation_id = models.UUIDField(null=True, blank=True)
-    changes = models.JSONField(default=dict)
+    changes = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]

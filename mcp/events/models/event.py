@@ -21,7 +21,7 @@ class Event(models.Model):
     operation_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=200, blank=True)
     message = models.TextField()
-    data = models.JSONField(default=dict)
+    data = models.JSONField(default=dict, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]

@@ -43,23 +43,27 @@ class Operation(models.Model):
     target_id = models.UUIDField()
     target_name = models.CharField(max_length=120, blank=True)
     exclusive = models.BooleanField(default=True)
-    params = models.JSONField(default=dict)
+    params = models.JSONField(default=dict, blank=True)
     queue = models.CharField(max_length=64, default="mcp")
-    lanes = models.JSONField(default=list, help_text="Lanes whose concurrency it counts against, as scope:key.")
+    lanes = models.JSONField(
+        default=list, blank=True, help_text="Lanes whose concurrency it counts against, as scope:key."
+    )
 
     state = models.CharField(max_length=16, choices=OperationState.choices, default=OperationState.QUEUED)
     undoing = models.BooleanField(default=False)
     cancel_requested = models.BooleanField(default=False)
-    journal = models.JSONField(default=list)
+    journal = models.JSONField(default=list, blank=True)
     progress = models.PositiveSmallIntegerField(default=0)
     message = models.CharField(max_length=500, blank=True)
     placement = models.JSONField(null=True, blank=True, help_text="The explanation of the placement, for operators.")
-    result = models.JSONField(default=dict)
+    result = models.JSONField(default=dict, blank=True)
 
     error_code = models.CharField(max_length=64, blank=True)
     error_message = models.TextField(blank=True, help_text="A sentence for the customer.")
     error_retryable = models.BooleanField(default=False)
-    operator_detail = models.TextField(blank=True, help_text="What an operator needs to know; never shown to customers.")
+    operator_detail = models.TextField(
+        blank=True, help_text="What an operator needs to know; never shown to customers."
+    )
 
     attempt = models.PositiveIntegerField(default=0)
     fence = models.PositiveBigIntegerField(default=0)
@@ -99,9 +103,7 @@ class Operation(models.Model):
             models.Index(fields=["-created_at", "-id"], name="operation_newest"),
             models.Index(fields=["target_id", "-fence"], name="operation_of_target"),
             models.Index(fields=["batch_id"], name="operation_of_batch", condition=models.Q(batch_id__isnull=False)),
-            models.Index(
-                fields=["queue", "not_before"], name="operation_due", condition=models.Q(state="queued")
-            ),
+            models.Index(fields=["queue", "not_before"], name="operation_due", condition=models.Q(state="queued")),
             models.Index(fields=["lease_until"], name="operation_leased", condition=models.Q(state="running")),
             models.Index(
                 fields=["-created_at"], name="operation_attention", condition=models.Q(state="needs_attention")

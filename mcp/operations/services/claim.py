@@ -25,9 +25,7 @@ CANDIDATES = 16
 
 def due(now: datetime) -> Q:
     """Waiting and allowed to start, or abandoned by a worker whose lease ran out."""
-    return Q(state=OperationState.QUEUED, not_before__lte=now) | Q(
-        state=OperationState.RUNNING, lease_until__lt=now
-    )
+    return Q(state=OperationState.QUEUED, not_before__lte=now) | Q(state=OperationState.RUNNING, lease_until__lt=now)
 
 
 def claim(operation_id: UUID, *, owner: str) -> Operation | None:

@@ -33,7 +33,12 @@ def publish(routes: Iterable[tuple[str, str]], *, after_s: float = 0.0) -> int:
         with app.producer_or_acquire() as producer:
             for operation_id, queue in routes:
                 app.send_task(
-                    RUN_TASK, args=[operation_id], queue=queue, countdown=after_s or None, producer=producer, retry=False
+                    RUN_TASK,
+                    args=[operation_id],
+                    queue=queue,
+                    countdown=after_s or None,
+                    producer=producer,
+                    retry=False,
                 )
                 sent.append(operation_id)
     except (OSError, kombu.exceptions.KombuError) as exc:
