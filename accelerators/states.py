@@ -27,9 +27,7 @@ S = State
 SETTLED: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.FAILED, S.TRASHED, S.DELETED})
 PASSING: frozenset[str] = frozenset(set(S.values) - SETTLED)
 # States in which a guest is expected to exist on its host.
-PRESENT: frozenset[str] = frozenset(
-    {S.RUNNING, S.STOPPED, S.STARTING, S.STOPPING, S.RESTARTING, S.TRASHED, S.RESTORING}
-)
+PRESENT: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.STARTING, S.STOPPING, S.RESTARTING, S.TRASHED, S.RESTORING})
 
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     # The create operation decides; deletion is always accepted.

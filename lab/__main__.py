@@ -21,12 +21,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = _verb(verbs, "up", "build a pod, or complete the one that stands")
     up.add_argument("--hosts", type=int, default=pods.DEFAULT_HOSTS, metavar="N", help="1 to 5")
-    up.add_argument(
-        "--subnet", metavar="CIDR", help="lower half for guests, upper half for management; default: a free /22"
-    )
-    up.add_argument(
-        "--store-gib", type=int, default=pods.DEFAULT_STORE_GIB, metavar="N", help="size of each host's disk"
-    )
+    up.add_argument("--subnet", metavar="CIDR", help="lower half for guests, upper half for management; default: a free /22")
+    up.add_argument("--store-gib", type=int, default=pods.DEFAULT_STORE_GIB, metavar="N", help="size of each host's disk")
     _verb(verbs, "down", "remove a pod without a trace")
     _verb(verbs, "status", "show a pod").add_argument("--json", action="store_true")
     host = verbs.add_parser("host", help="do something to one host")
@@ -60,9 +56,7 @@ def _up(arguments: argparse.Namespace) -> int:
         store_gib=arguments.store_gib,
         state_dir=arguments.state_dir,
     )
-    print(
-        f"pod {pod.name} stands after {time.monotonic() - began:.2f} s: {len(pod.hosts)} hosts, guests in {pod.subnet}"
-    )
+    print(f"pod {pod.name} stands after {time.monotonic() - began:.2f} s: {len(pod.hosts)} hosts, guests in {pod.subnet}")
     return _show(pod)
 
 
@@ -100,9 +94,7 @@ def _show(pod: Pod) -> int:
     for status in pod.status():
         power = "running" if status.running else "off"
         cable = "" if status.plugged or not status.running else ", cut off"
-        print(
-            f"{status.name}  {status.address}  {power}{cable}, {status.processes} processes, {status.disk_mib} MiB on disk"
-        )
+        print(f"{status.name}  {status.address}  {power}{cable}, {status.processes} processes, {status.disk_mib} MiB on disk")
     return 0
 
 

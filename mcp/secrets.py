@@ -35,6 +35,4 @@ def unseal(sealed: str) -> str:
     try:
         return _cipher().decrypt(sealed.encode()).decode()
     except InvalidToken as exc:
-        raise ImproperlyConfigured(
-            "None of MCP_FIELD_KEYS opens a stored secret; restore the key that wrote it."
-        ) from exc
+        raise ImproperlyConfigured("None of MCP_FIELD_KEYS opens a stored secret; restore the key that wrote it.") from exc

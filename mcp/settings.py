@@ -212,13 +212,9 @@ CELERY_TASK_DEFAULT_QUEUE = "mcp"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {"polling_interval": 0.02}
-    if EMBEDDED
-    else {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5}
+    {"polling_interval": 0.02} if EMBEDDED else {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5}
 )
-CELERY_TASK_PUBLISH_RETRY = (
-    False  # losing the broker costs latency, never a request: the sweeper wakes what was not published
-)
+CELERY_TASK_PUBLISH_RETRY = False  # losing the broker costs latency, never a request: the sweeper wakes what was not published
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "mcp.operations.sweep", "schedule": OPERATIONS["sweep_s"], "options": {"expires": 10}},
     "heartbeats": {"task": "pods.heartbeat_hosts", "schedule": HEARTBEAT_PERIOD_S, "options": {"expires": 10}},

@@ -1,4 +1,4 @@
-"""The plans to begin with: the ladder of Joyent's Accelerators, from $199 a year for 1/4 GiB to $4,000 a month for 32 GiB and on."""
+"""The plans to begin with, the ladder of Joyent's Accelerators: from $199 a year for 1/4 GiB to $4,000 a month for 32 GiB up."""
 
 from __future__ import annotations
 

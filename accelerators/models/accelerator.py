@@ -60,9 +60,7 @@ class Accelerator(models.Model):
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
         constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["account", "name"], condition=~Q(state="deleted"), name="one_accelerator_a_name"
-            ),
+            models.UniqueConstraint(fields=["account", "name"], condition=~Q(state="deleted"), name="one_accelerator_a_name"),
             models.CheckConstraint(condition=Q(state__in=State.values), name="accelerator_state_is_known"),
             models.CheckConstraint(
                 condition=~Q(state="deleted") | Q(deleted_at__isnull=False), name="deleted_accelerator_has_a_time"

@@ -37,7 +37,7 @@ class CreateAccelerator(AcceleratorOperation):
         )  # fmt: skip
         tell(
             ctx, "accelerator.failed",
-            f"Not created: {message} Nothing of it is left on any host, its address and room are given back, and it costs nothing.",
+            f"Not created: {message} Nothing of it is left on any host and it costs nothing.",
             {"code": ctx.operation.error_code},
         )  # fmt: skip
 

@@ -17,9 +17,7 @@ LONGEST_S = 3600.0
 
 def watch(ctx: StepContext) -> Data | None:
     """Ask for the script's result; come back while there is none, less and less often."""
-    gone = Accelerator.objects.filter(
-        pk=ctx.target_id, state__in=[State.DELETED, State.DELETING, State.FAILED]
-    ).exists()
+    gone = Accelerator.objects.filter(pk=ctx.target_id, state__in=[State.DELETED, State.DELETING, State.FAILED]).exists()
     if gone:
         return {"gone": True}
     subject = subject_of(ctx)

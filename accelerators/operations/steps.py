@@ -17,14 +17,12 @@ REACH_S = 5.0
 def fetch_image(ctx: StepContext) -> Data | None:
     """Make sure that the host has the image; known copies cost no round trip."""
     subject = subject_of(ctx)
-    accelerator = subject.accelerator
-    known = ImageCopy.objects.filter(image_id=accelerator.image_id, host_id=accelerator.host_id).exists()
+    image, host = subject.accelerator.image, subject.accelerator.host
+    known = ImageCopy.objects.filter(image=image, host=host).exists()
     if known and ctx.record_of("image").attempt == 1:
         return {"copied": False}
     subject.gear.ensure_image(subject.spec.image, progress=ctx.tell)
-    ImageCopy.objects.update_or_create(
-        image_id=accelerator.image_id, host_id=accelerator.host_id, defaults={"verified_at": timezone.now()}
-    )
+    ImageCopy.objects.update_or_create(image=image, host=host, defaults={"verified_at": timezone.now()})
     return {"copied": True}
 
 
@@ -53,9 +51,7 @@ def reach(ctx: StepContext) -> Data | None:
     subject = subject_of(ctx)
     port = subject.accelerator.image.ready_port
     if not subject.gear.wait_listening(subject.guest_id, port, REACH_S):
-        raise Again(
-            1.0, f"Waiting for the guest to answer on port {port}." if port else "Waiting for the guest to boot."
-        )
+        raise Again(1.0, f"Waiting for the guest to answer on port {port}." if port else "Waiting for the guest to boot.")
     return None
 
 

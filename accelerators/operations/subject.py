@@ -51,9 +51,7 @@ class AcceleratorOperation(OperationKind):
 
     def load(self, ctx: StepContext) -> Subject:
         """Three queries: the accelerator with its relations, and its addresses with their networks."""
-        accelerator = Accelerator.objects.select_related("account", "plan", "image", "pod", "host__pod").get(
-            pk=ctx.target_id
-        )
+        accelerator = Accelerator.objects.select_related("account", "plan", "image", "pod", "host__pod").get(pk=ctx.target_id)
         hypervisor = hypervisor_of(accelerator.host) if accelerator.host is not None else None
         return Subject(accelerator, spec_of(accelerator), hypervisor)
 

@@ -72,9 +72,7 @@ def compare(wanted: Sequence[WantedGuest], inventory: Inventory) -> Report:
         if guest.missing_since is not None:
             seen_again.append(guest.guest_id)
         differences.extend(_compare_one(guest, seen))
-    differences.extend(
-        _unknown(seen) for seen in inventory.guests if seen.guest_id is None or seen.guest_id not in known
-    )
+    differences.extend(_unknown(seen) for seen in inventory.guests if seen.guest_id is None or seen.guest_id not in known)
     powers = {guest.guest_id: found[guest.guest_id].power for guest in fresh if guest.guest_id in found}
     return Report(tuple(differences), powers, tuple(first_missing), tuple(seen_again))
 
@@ -90,7 +88,7 @@ def _compare_one(guest: WantedGuest, seen: GuestObservation) -> list[Difference]
                 f"{guest.name} is {seen.power.value}; it should be {guest.power.value}.",
                 {"power": guest.power.value},
                 {"power": seen.power.value},
-            )  # fmt: skip
+            )
         )
     off = _limits_off(guest.limits, seen.limits) if seen.limits is not None else {}
     if off:
@@ -103,7 +101,7 @@ def _compare_one(guest: WantedGuest, seen: GuestObservation) -> list[Difference]
                 f"{guest.name}: {words}.",
                 {name: want for name, (want, _) in off.items()},
                 {name: found for name, (_, found) in off.items()},
-            )  # fmt: skip
+            )
         )
     return differences
 
@@ -120,14 +118,22 @@ def _limits_off(wanted: Limits, found: Limits) -> dict[str, tuple[float, float]]
 
 def _missing(guest: WantedGuest) -> Difference:
     return Difference(
-        "missing", guest.guest_id, guest.guest_id,
-        f"{guest.name} is gone from its host; it should be {guest.power.value}.", {"power": guest.power.value}, {},
-    )  # fmt: skip
+        "missing",
+        guest.guest_id,
+        guest.guest_id,
+        f"{guest.name} is gone from its host; it should be {guest.power.value}.",
+        {"power": guest.power.value},
+        {},
+    )
 
 
 def _unknown(seen: GuestObservation) -> Difference:
     whose = "carries our mark but belongs to no accelerator" if seen.guest_id else "was not made by MCP"
     return Difference(
-        "unknown_guest", seen.name, None, f"{seen.name} is {seen.power.value} and {whose}.", {},
+        "unknown_guest",
+        seen.name,
+        None,
+        f"{seen.name} is {seen.power.value} and {whose}.",
+        {},
         {"power": seen.power.value, "addresses": list(seen.addresses), "guest_id": seen.guest_id},
-    )  # fmt: skip
+    )

@@ -61,9 +61,7 @@ def act(
                 context={"state": accelerator.state, "verb": verb},
             )
         before = accelerator.state
-        operation = submit(
-            Wish(kind, target_of(accelerator, accelerator.pod), params={"before": before}), actor=actor.label
-        )
+        operation = submit(Wish(kind, target_of(accelerator, accelerator.pod), params={"before": before}), actor=actor.label)
         Accelerator.objects.filter(pk=accelerator.pk).update(state=into, revision=F("revision") + 1, **changes)
         accelerator.refresh_from_db(fields=["state", "revision", *changes])
         emit(

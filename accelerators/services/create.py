@@ -85,9 +85,7 @@ def _names(account: Account, wish: CreateWish) -> list[str]:
     return numbered(wish.name, wish.count, taken)
 
 
-def _claim(
-    account: Account, wish: CreateWish, chosen: Chosen, ids: Sequence[UUID]
-) -> tuple[list[Allocation], Explanation]:
+def _claim(account: Account, wish: CreateWish, chosen: Chosen, ids: Sequence[UUID]) -> tuple[list[Allocation], Explanation]:
     """Without a group, a batch that is to be spread is a group of its own."""
     group = ""
     if wish.spread != "none":

@@ -43,9 +43,7 @@ def edit_accelerator(*, actor: Actor, accelerator_id: UUID, edit: Edit, revision
         if row.state == State.DELETED:
             raise WrongState(f"{row.name} is deleted.")
         if revision is not None and revision != row.revision:
-            raise PreconditionFailed(
-                f"{row.name} has changed since you read it (revision {row.revision}); read it again."
-            )
+            raise PreconditionFailed(f"{row.name} has changed since you read it (revision {row.revision}); read it again.")
         changes = _apply(row, edit)
         if changes:
             row.revision += 1
@@ -56,9 +54,7 @@ def edit_accelerator(*, actor: Actor, accelerator_id: UUID, edit: Edit, revision
 
 def _check(edit: Edit) -> None:
     faults = [
-        FieldError("name", "malformed", f"{GRAMMAR}.")
-        if edit.name is not None and not well_formed(edit.name)
-        else None,
+        FieldError("name", "malformed", f"{GRAMMAR}.") if edit.name is not None and not well_formed(edit.name) else None,
         tag_fault(edit.tags) if edit.tags is not None else None,
         metadata_fault(edit.metadata) if edit.metadata is not None else None,
     ]

@@ -89,9 +89,7 @@ def _record_copies(host: Host, inventory: Inventory) -> None:
 def _record_findings(host: Host, report: Report, seen_at: datetime) -> None:
     live = {
         (row.kind, row.guest_name): row
-        for row in DriftFinding.objects.select_for_update().filter(
-            host=host, state__in=[FindingState.OPEN, FindingState.IGNORED]
-        )
+        for row in DriftFinding.objects.select_for_update().filter(host=host, state__in=[FindingState.OPEN, FindingState.IGNORED])
     }
     found = {(difference.kind, difference.guest_name): difference for difference in report.differences}
     for key, difference in found.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -70,9 +71,7 @@ def _faults(wish: CreateWish) -> list[FieldError | None]:
         if wish.count == 1 or len(f"{wish.name}-{MAX_COUNT}") <= 63
         else FieldError("name", "too_long", "leave room for the number that is added when count is above 1."),
         None if 1 <= wish.count <= MAX_COUNT else FieldError("count", "out_of_range", f"ask for 1 to {MAX_COUNT}."),
-        None
-        if wish.spread in Spread.values
-        else FieldError("spread", "unknown", f"choose one of {', '.join(Spread.values)}."),
+        None if wish.spread in Spread.values else FieldError("spread", "unknown", f"choose one of {', '.join(Spread.values)}."),
         None
         if not wish.group or GROUP.fullmatch(wish.group)
         else FieldError("group", "malformed", "use 1 to 64 letters, digits and ._-, beginning with a letter or digit."),
@@ -84,9 +83,7 @@ def _faults(wish: CreateWish) -> list[FieldError | None]:
 
 def _script_fault(script: str) -> FieldError | None:
     if len(script.encode()) > MAX_SCRIPT_BYTES:
-        return FieldError(
-            "user_script", "too_long", f"at most {MAX_SCRIPT_BYTES} bytes; fetch the rest from the script."
-        )
+        return FieldError("user_script", "too_long", f"at most {MAX_SCRIPT_BYTES} bytes; fetch the rest from the script.")
     if script and not script.startswith("#!"):
         return FieldError("user_script", "no_interpreter", "must begin with #! and an interpreter, such as #!/bin/sh.")
     if "\x00" in script:
@@ -123,9 +120,7 @@ def choose(wish: CreateWish, account: Account) -> Chosen:
     plan = find_plan(wish.plan)
     image = find_image(wish.image)
     if image.kind != plan.kind:
-        raise DoesNotFit.on(
-            "image", f"{image.slug} is for plans of kind {image.kind}; {plan.slug} is of kind {plan.kind}."
-        )
+        raise DoesNotFit.on("image", f"{image.slug} is for plans of kind {image.kind}; {plan.slug} is of kind {plan.kind}.")
     if plan.memory_mib < image.min_memory_mib or plan.disk_gib < image.min_disk_gib:
         raise DoesNotFit.on(
             "plan", f"{image.slug} needs at least {image.min_memory_mib} MiB of memory and {image.min_disk_gib} GiB of disk; "
@@ -170,10 +165,8 @@ def _key(entry: str, account: Account) -> str:
         parsed = parse_public_key(entry, field="ssh_keys")
         return parsed.text
     match = Q(name=entry) | Q(fingerprint=entry)
-    try:
+    with suppress(ValueError):  # not an id, then it is a name or a fingerprint
         match |= Q(pk=UUID(entry))
-    except ValueError:
-        pass  # not an id, then it is a name or a fingerprint
     row = SshKey.objects.filter(match, account=account).first()
     if row is None:
         raise InvalidInput.on(

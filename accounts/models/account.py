@@ -35,9 +35,7 @@ class Account(models.Model):
         CLOSED = "closed"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    slug = models.CharField(
-        max_length=32, unique=True, validators=[SLUG], help_text="Part of DNS names; never changes."
-    )
+    slug = models.CharField(max_length=32, unique=True, validators=[SLUG], help_text="Part of DNS names; never changes.")
     name = models.CharField(max_length=120)
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     time_zone = models.CharField(max_length=64, default="UTC")

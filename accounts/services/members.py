@@ -25,9 +25,7 @@ def add_member(*, actor: Actor, account: Account, username: str, role: str) -> M
     _demand_grantable(actor, role)
     user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
-        raise InvalidInput.on(
-            "username", f"nobody signs in as {username!r}; ask the operator to add this person first."
-        )
+        raise InvalidInput.on("username", f"nobody signs in as {username!r}; ask the operator to add this person first.")
     with transaction.atomic():
         locked = lock_account(account.pk)
         if Membership.objects.filter(account=locked, user=user).exists():

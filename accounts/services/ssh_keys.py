@@ -73,9 +73,7 @@ def _demand_sound(kind: str, body: str, field: str) -> None:
     except (ValueError, UnsupportedAlgorithm) as exc:
         raise InvalidInput.on(field, "the key is damaged; copy the whole .pub file.") from exc
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
-        raise InvalidInput.on(
-            field, f"RSA keys need at least {MIN_RSA_BITS} bits; make one with ssh-keygen -t ed25519."
-        )
+        raise InvalidInput.on(field, f"RSA keys need at least {MIN_RSA_BITS} bits; make one with ssh-keygen -t ed25519.")
 
 
 def add_ssh_key(*, actor: Actor, public_key: str, name: str = "") -> SshKey:
@@ -92,9 +90,7 @@ def add_ssh_key(*, actor: Actor, public_key: str, name: str = "") -> SshKey:
         demand_room(account, {"ssh_keys": 1})
         try:
             with transaction.atomic():
-                row = SshKey.objects.create(
-                    account=account, name=label, public_key=parsed.text, fingerprint=parsed.fingerprint
-                )
+                row = SshKey.objects.create(account=account, name=label, public_key=parsed.text, fingerprint=parsed.fingerprint)
         except IntegrityError as exc:
             raise Conflict(f"The account has this key, or another one named {label!r}, already.") from exc
         audit(

@@ -84,9 +84,7 @@ class StepContext:
         changes["journal"] = [asdict(step) for step in self.steps]
         for name, value in changes.items():
             setattr(self.operation, name, value)
-        written = Operation.objects.filter(pk=self.operation.pk, fence=self.fence, state=OperationState.RUNNING).update(
-            **changes
-        )
+        written = Operation.objects.filter(pk=self.operation.pk, fence=self.fence, state=OperationState.RUNNING).update(**changes)
         if not written:
             raise LostLease(str(self.operation.pk))
 

@@ -13,16 +13,15 @@ if TYPE_CHECKING:
 
 CrashHook = Callable[[str, str, str], None]  # operation kind, step, place
 
-_hook: CrashHook | None = None
+_installed: list[CrashHook] = []
 
 
 def crash_point(ctx: StepContext, step: str, place: str) -> None:
     """A place between two effects; the installed hook may raise or end the process here."""
-    if _hook is not None:
-        _hook(ctx.operation.kind, step, place)
+    for hook in _installed:
+        hook(ctx.operation.kind, step, place)
 
 
 def install(hook: CrashHook | None) -> None:
     """Install (or remove, with None) the process's crash hook."""
-    global _hook
-    _hook = hook
+    _installed[:] = [] if hook is None else [hook]

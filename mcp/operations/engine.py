@@ -285,7 +285,5 @@ def _settle(ctx: StepContext, outcome: OperationState) -> None:
 
 def _progress(ctx: StepContext) -> int:
     total = sum(step.weight for step in ctx.kind.steps) or 1
-    done = sum(
-        step.weight for step, record in zip(ctx.kind.steps, ctx.steps, strict=True) if record.state == StepState.DONE
-    )
+    done = sum(step.weight for step, record in zip(ctx.kind.steps, ctx.steps, strict=True) if record.state == StepState.DONE)
     return min(99, 100 * done // total)

@@ -76,9 +76,7 @@ class Leases:
     def _renew(self, held: list[UUID]) -> None:
         until = timezone.now() + timedelta(seconds=settings.OPERATIONS["lease_s"])
         try:
-            Operation.objects.filter(pk__in=held, lease_owner=self._owner, state=OperationState.RUNNING).update(
-                lease_until=until
-            )
+            Operation.objects.filter(pk__in=held, lease_owner=self._owner, state=OperationState.RUNNING).update(lease_until=until)
         except DatabaseError as exc:
             # The lease may run out; the fence keeps whoever takes over safe from us. Reconnect for the next beat.
             log.warning("heartbeat_failed", error=str(exc))

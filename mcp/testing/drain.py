@@ -44,9 +44,7 @@ def next_due(*, skip_pauses: bool = True) -> Operation | None:
 
 def expire_leases() -> int:
     """As if the workers holding them had died long ago."""
-    return Operation.objects.filter(state=OperationState.RUNNING).update(
-        lease_until=timezone.now() - timedelta(seconds=1)
-    )
+    return Operation.objects.filter(state=OperationState.RUNNING).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
 def resume(operation_id: UUID) -> Operation:

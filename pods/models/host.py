@@ -57,13 +57,9 @@ class Host(models.Model):
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["pod", "name"], name="one_host_a_name"),
-            models.UniqueConstraint(
-                fields=["address", "port"], condition=~Q(duty="retired"), name="one_host_an_address"
-            ),
+            models.UniqueConstraint(fields=["address", "port"], condition=~Q(duty="retired"), name="one_host_an_address"),
             models.CheckConstraint(condition=Q(used_cpu_m__lte=F("cap_cpu_m")), name="host_cpu_not_oversold"),
-            models.CheckConstraint(
-                condition=Q(used_memory_mib__lte=F("cap_memory_mib")), name="host_memory_not_oversold"
-            ),
+            models.CheckConstraint(condition=Q(used_memory_mib__lte=F("cap_memory_mib")), name="host_memory_not_oversold"),
             models.CheckConstraint(condition=Q(used_disk_gib__lte=F("cap_disk_gib")), name="host_disk_not_oversold"),
         ]
         indexes: ClassVar = [

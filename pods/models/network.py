@@ -69,9 +69,7 @@ class Address(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["holder_id"], name="address_of_holder"),
-            models.Index(
-                fields=["network", "free_from"], name="address_resting", condition=models.Q(state="quarantined")
-            ),
+            models.Index(fields=["network", "free_from"], name="address_resting", condition=models.Q(state="quarantined")),
         ]
 
     def __str__(self) -> str:

@@ -25,16 +25,12 @@ class Pod(models.Model):
     cpu_overcommit = models.FloatField(default=8.0, validators=[MinValueValidator(0.1)])
     memory_overcommit = models.FloatField(default=1.0, validators=[MinValueValidator(0.1)])
     disk_overcommit = models.FloatField(default=1.0, validators=[MinValueValidator(0.1)])
-    reserve_memory_mib = models.PositiveIntegerField(
-        default=512, help_text="Kept free on every host for the host itself."
-    )
+    reserve_memory_mib = models.PositiveIntegerField(default=512, help_text="Kept free on every host for the host itself.")
     reserve_disk_gib = models.PositiveIntegerField(default=2, help_text="Kept free on every host, for images and logs.")
     resolvers = models.JSONField(default=list, blank=True, help_text="Name servers written into guests.")
     dns_suffix = models.CharField(max_length=120, blank=True)
     queue = models.CharField(max_length=64, default="mcp", help_text="The workers' queue for this pod's operations.")
-    sealed_ssh_key = models.TextField(
-        blank=True, editable=False, help_text="The private key that opens its hosts, sealed."
-    )
+    sealed_ssh_key = models.TextField(blank=True, editable=False, help_text="The private key that opens its hosts, sealed.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

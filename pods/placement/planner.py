@@ -56,7 +56,7 @@ def _static_masks(request: PlacementRequest, fleet: Fleet) -> tuple[Mask, dict[s
     size = len(fleet)
     masks: dict[str, Mask] = {
         "state": fleet.accepting,
-        "pod": fleet.pod_open & (fleet.pods == request.pod if request.pod else np.ones(size, dtype=bool)),
+        "pod": fleet.pod_open & np.fromiter((request.pod in (None, pod) for pod in fleet.pods), dtype=bool, count=size),
         "kind": np.fromiter((request.kind in kinds for kinds in fleet.kinds), dtype=bool, count=size),
     }
     left: Mask = np.ones(size, dtype=bool)
@@ -88,9 +88,7 @@ def _score(
     terms: dict[str, NDArray[np.float64]] = {
         "balance": share.mean(axis=1),
         "tightest": share.min(axis=1),
-        "image_present": np.fromiter(
-            (float(request.image in images) for images in fleet.images), dtype=float, count=len(fleet)
-        ),
+        "image_present": np.fromiter((float(request.image in images) for images in fleet.images), dtype=float, count=len(fleet)),
     }
     total = np.zeros(len(fleet))
     for name, values in terms.items():

@@ -61,7 +61,8 @@ class Fleet:
     @property
     def free(self) -> NDArray[np.int64]:
         """What is left, never negative."""
-        return np.maximum(self.capacity - self.used, 0)
+        free: NDArray[np.int64] = np.maximum(self.capacity - self.used, 0)
+        return free
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -36,9 +36,7 @@ def _fresh(network: Network, holders: Sequence[UUID], account_id: UUID) -> list[
     first = ipaddress.IPv4Address(network.range_first) + network.next_offset
     Network.objects.filter(pk=network.pk).update(next_offset=F("next_offset") + count)
     return Address.objects.bulk_create(
-        Address(
-            network=network, ip=str(first + index), state=AddressState.ASSIGNED, holder_id=holder, account_id=account_id
-        )
+        Address(network=network, ip=str(first + index), state=AddressState.ASSIGNED, holder_id=holder, account_id=account_id)
         for index, holder in enumerate(holders[:count])
     )
 

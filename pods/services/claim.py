@@ -83,7 +83,7 @@ def _take(
                 disk_gib=request.need.disk_gib,
                 group=group,
                 spread=request.spread if group else "none",
-            )  # fmt: skip
+            )
         )
     try:
         with transaction.atomic():

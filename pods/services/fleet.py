@@ -26,9 +26,7 @@ def load_fleet(*, lock: bool = False, pod: str | None = None) -> Fleet:
     sums = [f"{side}_{dimension}" for side in ("cap", "used") for dimension in DIMENSIONS]
     rows = list(hosts.values_list(*COLUMNS, *sums))
     copies: dict[str, set[str]] = defaultdict(set)
-    for host_id, image_id in ImageCopy.objects.filter(host__in=[row[0] for row in rows]).values_list(
-        "host_id", "image_id"
-    ):
+    for host_id, image_id in ImageCopy.objects.filter(host__in=[row[0] for row in rows]).values_list("host_id", "image_id"):
         copies[str(host_id)].add(str(image_id))
     width = len(COLUMNS)
     numbers = np.array([row[width:] for row in rows], dtype=np.int64).reshape(len(rows), 2 * len(DIMENSIONS))

@@ -33,13 +33,18 @@ def register_image(*, actor: Actor, built: BuiltImage) -> Image:
                 "min_disk_gib": built.min_disk_gib,
                 "ready_port": built.ready_port,
                 "description": built.description,
-            },  # fmt: skip
+            },
         )
         if made:
             audit(
-                "image.register", actor=actor.label, source=actor.source, target_type="image", target_id=image.pk,
-                target_name=str(image), changes={"sha256": built.sha256},
-            )  # fmt: skip
+                "image.register",
+                actor=actor.label,
+                source=actor.source,
+                target_type="image",
+                target_id=image.pk,
+                target_name=str(image),
+                changes={"sha256": built.sha256},
+            )
     return image
 
 

@@ -39,9 +39,7 @@ def emit(
 
 def emit_operation(operation: Operation) -> Event:
     """The event of an operation that ended or waits for an operator."""
-    seconds = (
-        (operation.finished_at - operation.created_at).total_seconds() if operation.finished_at is not None else None
-    )
+    seconds = (operation.finished_at - operation.created_at).total_seconds() if operation.finished_at is not None else None
     took = "" if seconds is None else f" after {seconds:.1f} s"
     reason = f": {operation.error_message}" if operation.error_message else ""
     return emit(

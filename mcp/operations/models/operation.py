@@ -45,9 +45,7 @@ class Operation(models.Model):
     exclusive = models.BooleanField(default=True)
     params = models.JSONField(default=dict, blank=True)
     queue = models.CharField(max_length=64, default="mcp")
-    lanes = models.JSONField(
-        default=list, blank=True, help_text="Lanes whose concurrency it counts against, as scope:key."
-    )
+    lanes = models.JSONField(default=list, blank=True, help_text="Lanes whose concurrency it counts against, as scope:key.")
 
     state = models.CharField(max_length=16, choices=OperationState.choices, default=OperationState.QUEUED)
     undoing = models.BooleanField(default=False)
@@ -61,9 +59,7 @@ class Operation(models.Model):
     error_code = models.CharField(max_length=64, blank=True)
     error_message = models.TextField(blank=True, help_text="A sentence for the customer.")
     error_retryable = models.BooleanField(default=False)
-    operator_detail = models.TextField(
-        blank=True, help_text="What an operator needs to know; never shown to customers."
-    )
+    operator_detail = models.TextField(blank=True, help_text="What an operator needs to know; never shown to customers.")
 
     attempt = models.PositiveIntegerField(default=0)
     fence = models.PositiveBigIntegerField(default=0)
@@ -86,9 +82,7 @@ class Operation(models.Model):
                 condition=models.Q(exclusive=True, state__in=sorted(ACTIVE)),
                 name="one_exclusive_operation_a_target",
             ),
-            models.CheckConstraint(
-                condition=models.Q(state__in=OperationState.values), name="operation_state_is_known"
-            ),
+            models.CheckConstraint(condition=models.Q(state__in=OperationState.values), name="operation_state_is_known"),
             models.CheckConstraint(
                 condition=~models.Q(state="running") | models.Q(lease_until__isnull=False),
                 name="running_operation_has_a_lease",
@@ -105,9 +99,7 @@ class Operation(models.Model):
             models.Index(fields=["batch_id"], name="operation_of_batch", condition=models.Q(batch_id__isnull=False)),
             models.Index(fields=["queue", "not_before"], name="operation_due", condition=models.Q(state="queued")),
             models.Index(fields=["lease_until"], name="operation_leased", condition=models.Q(state="running")),
-            models.Index(
-                fields=["-created_at"], name="operation_attention", condition=models.Q(state="needs_attention")
-            ),
+            models.Index(fields=["-created_at"], name="operation_attention", condition=models.Q(state="needs_attention")),
         ]
 
     def __str__(self) -> str:

@@ -37,9 +37,7 @@ def retry_lane(lane: str, code: str) -> int:
     with transaction.atomic():
         waiting = [
             operation
-            for operation in Operation.objects.select_for_update().filter(
-                state=OperationState.NEEDS_ATTENTION, error_code=code
-            )
+            for operation in Operation.objects.select_for_update().filter(state=OperationState.NEEDS_ATTENTION, error_code=code)
             if lane in operation.lanes
         ]
         for operation in waiting:

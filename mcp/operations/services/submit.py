@@ -88,9 +88,7 @@ def _make_room(wishes: Sequence[Wish]) -> None:
     exclusive = {wish.target.id: kind_named(wish.kind) for wish in wishes if kind_named(wish.kind).exclusive}
     if not exclusive:
         return
-    active = Operation.objects.select_for_update().filter(
-        target_id__in=list(exclusive), exclusive=True, state__in=sorted(ACTIVE)
-    )
+    active = Operation.objects.select_for_update().filter(target_id__in=list(exclusive), exclusive=True, state__in=sorted(ACTIVE))
     for present in active:
         _replace(present, exclusive[present.target_id])
 
