@@ -59,7 +59,7 @@ class World:
 
     def guests(self) -> set[str]:
         """Ids of all guests that exist on any host, whatever MCP thinks."""
-        return {guest for host in self.simulated.hosts() for guest in host.state.guests}
+        return {name.removeprefix("mcp-") for host in self.simulated.hosts() for name in host.state().guests}
 
 
 def make_world(*, hosts: int = 2, pod_name: str = "", cidr: str = "10.99.0.0/24", **facts: Any) -> World:
