@@ -68,7 +68,10 @@ mount_kernel() {
         mkdir -p "$root/sys/fs/cgroup/$directory"
         mount -t "$type" -o "$options" cgroup "$root/sys/fs/cgroup/$directory"
     done
-    # The kernel has one boot id for the machine; a host that restarts must show a new one.
+    # The kernel has one boot id for the machine; a host that restarts must show a new one. A proc with something mounted
+    # over a part of it may not be mounted again in a user namespace, so guests need one that is whole.
+    mkdir -p "$root/run/lab/proc"
+    mount -t proc -o nosuid,nodev,noexec proc "$root/run/lab/proc"
     cat /proc/sys/kernel/random/uuid >"$root/run/boot_id"
     mount --bind "$root/run/boot_id" "$root/proc/sys/kernel/random/boot_id"
 }
