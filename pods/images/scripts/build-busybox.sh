@@ -21,10 +21,10 @@ find_program() {
 install_busybox() {
     install -D -m 755 "$busybox" "$root/bin/busybox"
     for applet in $("$busybox" --list); do
-        ln -sf /bin/busybox "$root/bin/$applet"
+        [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
     done
     mkdir -p "$root/sbin"
-    ln -s /bin/busybox "$root/sbin/init"
+    ln -s ../bin/busybox "$root/sbin/init"
 }
 
 # ldd prints "NAME => /path (address)", and the loader as "/path (address)".
