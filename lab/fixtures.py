@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def lab_pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PodFactory]:
     skip_or_fail_unless_possible()
     built: dict[str, Path] = {}
 
-    def build(name: str = "", **options: int) -> Pod:
+    def build(name: str = "", **options: Any) -> Pod:
         name = name or unique_name()
         built[name] = tmp_path_factory.mktemp("lab") / name
         return Pod.up(name, state_dir=built[name], **options)
