@@ -2,7 +2,7 @@
 # Named by a guest's configuration (lxc.net.N.script.up): lets through only what the guest's own address and MAC may send.
 # LXC runs it whenever the port appears: at every start, also after the host restarts; if it fails, the guest does not start.
 #
-# usage: port.sh MAC ADDRESS GUEST SECTION up veth DEVICE
+# usage: port.sh MAC ADDRESS GUEST SECTION up veth BRIDGE DEVICE
 #
 # A netdev table sits where frames enter the host, before the bridge learns anything from them. Everything but IPv4 and ARP
 # from the own pair is dropped: other Ethernet types, VLAN tags, IPv6 (guests have no IPv6 address), and DHCP servers.
@@ -11,7 +11,7 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 mac=$1
 address=$2
-device=$7
+device=$8
 
 case $mac in *[!0-9a-f:]* | '') exit 1 ;; esac
 case $address in *[!0-9.]* | '') exit 1 ;; esac
