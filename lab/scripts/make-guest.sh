@@ -11,7 +11,7 @@ gateway=$3
 base=$((1000000 + $4 * 65536))
 store=/var/lib/mcp/store
 # A hardware address that stays: with a new one at every start, whoever remembers the old one talks to nobody for a while.
-# shellcheck disable=SC2046 # four numbers, on purpose
+# shellcheck disable=SC2046,SC2183 # the address is split into four numbers on purpose
 mac=$(printf '02:4d:%02x:%02x:%02x:%02x' $(echo "${cidr%/*}" | tr . ' '))
 image=$store/image-$5
 
