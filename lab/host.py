@@ -97,6 +97,7 @@ def _boot(plan: PodPlan, host: HostPlan, directory: Path, groups: Sequence[Path]
         *(str(plan.management_gateway), mounts),
     )
     init = _child_of(int(unshare))
+    cgroups.step_aside(host.cgroup, int(unshare))
     (directory / "init").write_text(f"{init.pid} {init.started}")
     network.plug_in(plan, host, init.pid)
     wait_for_sshd(host.address, init)
