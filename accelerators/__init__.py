@@ -1,0 +1,1 @@
+"""What a customer holds: plans to choose from and accelerators to run."""

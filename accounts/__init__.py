@@ -1,0 +1,1 @@
+"""Who acts and who pays: accounts, members and their roles, API keys, SSH keys, limits."""

@@ -1,0 +1,1 @@
+"""What the operator owns: pods, hosts, networks, addresses, images; placement; and the drivers in gear/."""

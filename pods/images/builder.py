@@ -22,6 +22,7 @@ from pods.images.store import BuiltImage
 Progress = Callable[[str, float], None]  # a sentence and a share 0..1
 
 TOOL_TIMEOUT_S = 1800.0
+TAR = ("tar", "--numeric-owner", "--owner=0", "--group=0", "--sort=name")
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 # What mmdebstrap says as it goes on, and how much is done by then.
 STAGES = {
@@ -72,18 +73,21 @@ def _build_archive(recipe: Recipe, workshop: Path, tell: Progress) -> Path:
 def _busybox(root: Path, tar: Path, tell: Progress) -> None:
     tell("Collecting busybox and dropbear", 0.2)
     _run(["/bin/sh", str(SCRIPTS / "build-busybox.sh"), str(FILES), str(root)])
-    _run(["tar", "--numeric-owner", "--owner=0", "--group=0", "--sort=name", "-C", str(root), "-cf", str(tar), "."])
+    _run([*TAR, "-C", str(root), "-cf", str(tar), "."])
 
 
 def _debian(recipe: Recipe, tar: Path, tell: Progress) -> None:
     hook = [f"sh {SCRIPTS / 'customize-debian.sh'} {FILES} '{','.join(recipe.dormant)}' \"$1\""]
     command = [
         *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=tar", "--skip=output/dev"),
-        *("--aptopt=APT::Install-Recommends \"false\"", f"--include={','.join(recipe.packages)}"),
+        *('--aptopt=APT::Install-Recommends "false"', f"--include={','.join(recipe.packages)}"),
         *(f"--customize-hook={line}" for line in hook),
         *(recipe.suite, str(tar), *_sources(recipe.suite)),
     ]
     _run(command, on_line=lambda line: _tell_stage(line, tell))
+    # --skip=output/dev leaves device nodes out, and the directory with them: LXC wants something to mount its own on.
+    (tar.parent / "extra" / "dev").mkdir(parents=True)
+    _run([*TAR, "-C", str(tar.parent / "extra"), "-rf", str(tar), "./dev"])
 
 
 def _tell_stage(line: str, tell: Progress) -> None:
@@ -109,7 +113,11 @@ def _environment() -> dict[str, str]:
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/sbin:/sbin"
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         answer = subprocess.run(
-            ["apt-config", "dump", "--format", "%v%n", "Acquire::http::Proxy"], capture_output=True, text=True, timeout=10
+            ["apt-config", "dump", "--format", "%v%n", "Acquire::http::Proxy"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
         proxy = answer.stdout.split()
         if proxy and proxy[0] != "DIRECT":

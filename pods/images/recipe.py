@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 RECIPES = HERE / "recipes"
 FILES = HERE / "files"
 SCRIPTS = HERE / "scripts"
+FORMAT = 2  # raise it when the builder itself changes what it makes
 METHODS = ("busybox", "debian")
 LISTS = ("packages", "dormant")
 
@@ -36,7 +37,7 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Changes whenever the built image might: with the recipe, and with every file and script that goes into it."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode())
+        digest = hashlib.sha256(f"{FORMAT} {json.dumps(asdict(self), sort_keys=True)}".encode())
         for path in sorted([*FILES.rglob("*"), *SCRIPTS.rglob("*")]):
             if path.is_file():
                 digest.update(f"{path.relative_to(HERE)}\0{path.stat().st_mode & 0o111}\0".encode() + path.read_bytes())

@@ -21,10 +21,9 @@ find_program() {
 install_busybox() {
     install -D -m 755 "$busybox" "$root/bin/busybox"
     for applet in $("$busybox" --list); do
-        ln -sf /bin/busybox "$root/bin/$applet"
+        [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
     done
     mkdir -p "$root/sbin"
-    ln -s /bin/busybox "$root/sbin/init"
 }
 
 # ldd prints "NAME => /path (address)", and the loader as "/path (address)".
@@ -49,8 +48,7 @@ write_settings() {
     : >"$root/etc/machine-id"
     chmod 600 "$root/etc/shadow"
     install -d -m 700 "$root/root" "$root/root/.ssh" "$root/var/lib/mcp"
-    install -m 644 "$files/inittab" "$root/etc/inittab"
-    install -m 755 "$files/busybox-rc" "$root/etc/rc"
+    install -m 755 "$files/busybox-init" "$root/sbin/init"
     install -D -m 755 "$files/first-boot" "$root/usr/lib/mcp/first-boot"
 }
 

@@ -25,7 +25,7 @@ neutral_identity() {
 
 install_files() {
     install -D -m 644 "$files/sshd.conf" "$root/etc/ssh/sshd_config.d/10-mcp.conf"
-    install -D -m 644 "$files/systemd/ssh-host-key.conf" "$root/etc/systemd/system/ssh.service.d/10-host-key.conf"
+    install -D -m 644 "$files/systemd/ssh-early.conf" "$root/etc/systemd/system/ssh.service.d/10-early.conf"
     install -D -m 644 "$files/systemd/mcp-first-boot.service" "$root/etc/systemd/system/mcp-first-boot.service"
     install -D -m 755 "$files/first-boot" "$root/usr/lib/mcp/first-boot"
     install -d -m 700 "$root/var/lib/mcp" "$root/root/.ssh"
@@ -39,6 +39,8 @@ quiet_units() {
         sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
         dev-hugepages.mount proc-sys-fs-binfmt_misc.automount \
         systemd-modules-load.service modprobe@.service systemd-logind.service systemd-update-utmp.service \
+        systemd-update-utmp-runlevel.service systemd-sysusers.service systemd-remount-fs.service \
+        systemd-tmpfiles-setup-dev.service dev-mqueue.mount \
         systemd-udevd.service systemd-udev-trigger.service systemd-firstboot.service systemd-machine-id-commit.service \
         e2scrub_reap.service e2scrub_all.timer fstrim.timer apt-daily.timer apt-daily-upgrade.timer \
         console-getty.service getty@.service getty.target systemd-ask-password-console.path systemd-ask-password-wall.path

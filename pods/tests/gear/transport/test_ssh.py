@@ -154,9 +154,7 @@ def test_a_server_that_says_nothing_is_unreachable_within_the_connect_limit(sshd
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        target = type(sshd.target)(
-            "127.0.0.1", silent.getsockname()[1], "root", sshd.target.host_key, sshd.target.private_key
-        )
+        target = type(sshd.target)("127.0.0.1", silent.getsockname()[1], "root", sshd.target.host_key, sshd.target.private_key)
         started = time.monotonic()
         with pytest.raises(GearUnreachable):
             SshRunner(target, Pool(TransportLimits(connect_s=0.5))).run(Command("true"), timeout_s=5, mutating=True)

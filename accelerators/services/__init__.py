@@ -1,0 +1,1 @@
+"""One public verb per file; API, portal, console, timers and command line all come through here."""

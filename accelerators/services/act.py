@@ -1,0 +1,77 @@
+"""What all verbs on one accelerator share: lock account and row, check role and state, write the wish, submit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from accelerators.errors import WrongState
+from accelerators.models import Accelerator
+from accelerators.services.create import target_of
+from accelerators.states import TRANSITIONS, State
+from accounts.actor import Actor
+from accounts.models import Account
+from mcp.errors import NotFound
+from mcp.events.services.audit import audit
+from mcp.events.services.emit import emit
+from mcp.operations.models import Operation
+from mcp.operations.services.submit import Wish, submit
+
+Check = Callable[[Accelerator], None]
+
+
+def lock(accelerator_id: UUID, actor: Actor) -> Accelerator:
+    """The row, locked after its account. Raises NotFound for another account's. The caller holds a transaction."""
+    rows = Accelerator.objects.all()
+    if not actor.is_operator:
+        rows = rows.filter(account=actor.demand_account())
+    account_id = rows.filter(pk=accelerator_id).values_list("account_id", flat=True).first()
+    if account_id is None:
+        raise NotFound(f"There is no accelerator {accelerator_id} in this account.")
+    Account.objects.select_for_update().get(pk=account_id)
+    return rows.select_for_update(of=("self",)).select_related("pod", "account", "plan", "image").get(pk=accelerator_id)
+
+
+def act(
+    *,
+    actor: Actor,
+    accelerator_id: UUID,
+    kind: str,
+    into: State,
+    verb: str,
+    check: Check | None = None,
+    **changes: Any,
+) -> tuple[Accelerator, Operation]:
+    """Move to a passing state and submit the operation that carries it out, in one transaction.
+
+    Raises NotFound, Forbidden, WrongState, OperationInProgress, and what `check` raises.
+    """
+    actor.demand("accelerators.write")
+    with transaction.atomic():
+        accelerator = lock(accelerator_id, actor)
+        if check is not None:
+            check(accelerator)
+        if into not in TRANSITIONS[accelerator.state] and accelerator.state != into:
+            raise WrongState(
+                f"{accelerator.name} is {accelerator.state}; it cannot be {verb} now.",
+                context={"state": accelerator.state, "verb": verb},
+            )
+        before = accelerator.state
+        operation = submit(Wish(kind, target_of(accelerator, accelerator.pod), params={"before": before}), actor=actor.label)
+        Accelerator.objects.filter(pk=accelerator.pk).update(state=into, revision=F("revision") + 1, **changes)
+        accelerator.refresh_from_db(fields=["state", "revision", *changes])
+        emit(
+            f"{kind}.requested", f"Asked to be {verb}.", target_type="accelerator", target_id=accelerator.pk,
+            target_name=accelerator.name, account_id=accelerator.account_id, operation_id=operation.pk,
+            actor=actor.label,
+        )  # fmt: skip
+        audit(
+            kind, actor=actor.label, source=actor.source, account_id=accelerator.account_id, target_type="accelerator",
+            target_id=accelerator.pk, target_name=accelerator.name, operation_id=operation.pk,
+            changes={"state": [before, str(into)]},
+        )  # fmt: skip
+    return accelerator, operation

@@ -1,0 +1,1 @@
+"""Verbs of accounts, members, keys and limits."""

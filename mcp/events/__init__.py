@@ -1,0 +1,1 @@
+"""What happened: events for customers (timelines, /events) and the audit trail for operators."""

@@ -1,0 +1,13 @@
+"""All URLs: the console, the API, health, and the portal at the root."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("accelerators.api.urls")),
+    path("", include("mcp.health.urls")),
+    path("", include("accelerators.web.urls")),
+]

@@ -1,0 +1,10 @@
+"""Rows of what the operator owns."""
+
+from pods.models.allocation import Allocation
+from pods.models.drift import DriftFinding
+from pods.models.host import Host
+from pods.models.image import Image, ImageCopy
+from pods.models.network import Address, Network
+from pods.models.pod import Pod
+
+__all__ = ["Address", "Allocation", "DriftFinding", "Host", "Image", "ImageCopy", "Network", "Pod"]

@@ -1,0 +1,1 @@
+"""Verbs on what the operator owns."""

@@ -1,0 +1,76 @@
+"""States of what the operator owns (drawn in docs/lifecycles/)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import models
+
+
+class PodState(models.TextChoices):
+    """Only an open pod takes new guests."""
+
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class HostDuty(models.TextChoices):
+    """What the operator wants of a host. Whether it answers is another matter (`Host.reachable`)."""
+
+    ACTIVE = "active"
+    MAINTENANCE = "maintenance"
+    DRAINING = "draining"
+    RETIRED = "retired"
+
+
+DUTY_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    HostDuty.ACTIVE: frozenset({HostDuty.MAINTENANCE, HostDuty.DRAINING}),
+    HostDuty.MAINTENANCE: frozenset({HostDuty.ACTIVE, HostDuty.DRAINING, HostDuty.RETIRED}),
+    HostDuty.DRAINING: frozenset({HostDuty.ACTIVE, HostDuty.MAINTENANCE, HostDuty.RETIRED}),
+    # A retired host is history; enrol the machine again to use it again.
+    HostDuty.RETIRED: frozenset(),
+}
+
+
+class HostState(models.TextChoices):
+    """What people see: the duty, unless an active or draining host does not answer."""
+
+    ONLINE = "online"
+    UNREACHABLE = "unreachable"
+    MAINTENANCE = "maintenance"
+    DRAINING = "draining"
+    RETIRED = "retired"
+
+
+def shown_state(duty: str, reachable: bool) -> HostState:
+    """The state of a host in one word."""
+    if duty in (HostDuty.ACTIVE, HostDuty.DRAINING) and not reachable:
+        return HostState.UNREACHABLE
+    return HostState.ONLINE if duty == HostDuty.ACTIVE else HostState(duty)
+
+
+class AddressState(models.TextChoices):
+    """A released address rests before it is given to somebody else, so that late packets find nobody."""
+
+    ASSIGNED = "assigned"
+    QUARANTINED = "quarantined"
+
+
+class FindingKind(models.TextChoices):
+    """What a reconciler can find on a host."""
+
+    POWER = "power"
+    MISSING = "missing"
+    UNKNOWN_GUEST = "unknown_guest"
+    LIMITS = "limits"
+
+
+class FindingState(models.TextChoices):
+    """An open finding waits for a decision; RESOLVED means the next look found it gone."""
+
+    OPEN = "open"
+    ADOPTED = "adopted"
+    RESTORED = "restored"
+    IGNORED = "ignored"
+    RESOLVED = "resolved"
