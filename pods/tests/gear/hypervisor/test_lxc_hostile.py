@@ -78,7 +78,9 @@ class TestLimits:
         assert seen.limits == guest.limits
 
     def test_limits_changed_behind_our_back_are_seen(self, lab_host: LabHost, guest: GuestSpec) -> None:
-        lab_host.sh('f=$(find /sys/fs/cgroup -path "*$1/pids.max" | head -1); echo 99 >"$f"', f"mcp-{guest.guest_id}")
+        lab_host.sh(
+            'f=$(find /sys/fs/cgroup -path "*/lxc.payload.$1/pids.max" | head -1); echo 99 >"$f"', f"mcp-{guest.guest_id}"
+        )
         seen = lab_host.hypervisor.observe(guest.guest_id)
         assert seen is not None
         assert seen.limits == replace(guest.limits, processes=99)

@@ -143,9 +143,11 @@ verb_start() { # ID FENCE
     begin "$1" "$2"
     require_guest
     printf 'lxc.start.auto = 1\n' >"$ZONE/autostart"
+    # A start that was cut off from its script goes on holding the lock until the guest runs: lxc-start keeps descriptor 9
+    # and closes it only in the monitor that it leaves behind.
     if ! has_monitor "$NAME"; then
         : >"$ZONE/log"
-        if ! lxc-start -P "$LXC_PATH" -n "$NAME" -l ERROR -o "$ZONE/log" 9>&- </dev/null >&2; then
+        if ! lxc-start -P "$LXC_PATH" -n "$NAME" -l ERROR -o "$ZONE/log" </dev/null >&2; then
             tail -c 700 "$ZONE/log" >&2
             refuse 75 "the guest did not start"
         fi
@@ -159,7 +161,7 @@ verb_stop() { # ID FENCE SECONDS
     printf 'lxc.start.auto = 0\n' >"$ZONE/autostart"
     if has_monitor "$NAME"; then
         if [ "$3" -gt 0 ]; then
-            lxc-stop -P "$LXC_PATH" -n "$NAME" -t "$3" 9>&- >&2 || true
+            lxc-stop -P "$LXC_PATH" -n "$NAME" -t "$3" >&2 || true
         fi
         kill_guest
     fi
@@ -168,7 +170,7 @@ verb_stop() { # ID FENCE SECONDS
 
 kill_guest() {
     has_monitor "$NAME" || return 0
-    lxc-stop -P "$LXC_PATH" -n "$NAME" -k 9>&- >&2 || true
+    lxc-stop -P "$LXC_PATH" -n "$NAME" -k >&2 || true
     wait_gone "$NAME" || refuse 75 "the guest's processes do not end"
 }
 
