@@ -86,7 +86,8 @@ class TestLimits:
         assert seen.limits == replace(guest.limits, processes=99)
 
     def test_a_limit_below_use_is_refused_with_the_reason(self, lab_host: LabHost, guest: GuestSpec) -> None:
-        lab_host.inside(guest.guest_id, "mount -t tmpfs none /mnt && dd if=/dev/zero of=/mnt/x bs=1M count=40")
+        fill = "mkdir -p /mnt && mount -t tmpfs none /mnt && dd if=/dev/zero of=/mnt/x bs=1M count=40"
+        assert lab_host.inside(guest.guest_id, fill).exit_code == 0
         tight = replace(guest, limits=replace(guest.limits, memory_mib=16))
         with pytest.raises(GearRefused, match="does not fit"):
             lab_host.hypervisor.configure(tight, fence=2)
