@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pods.gear import errors
 from pods.gear.errors import GearError, GearRefused
-from pods.gear.hypervisor.base import GuestSpec, ImageRef, Limits, Nic, Power
+from pods.gear.hypervisor.base import GuestObservation, GuestSpec, ImageRef, Limits, Nic, Power
 from pods.gear.hypervisor.lxc import parse, probe
 from pods.gear.hypervisor.lxc.bundle import LOST, bundle, frames
 from pods.gear.hypervisor.lxc.driver import LxcHypervisor
@@ -90,7 +90,7 @@ def test_raw_limits_stay_within_what_kernels_take(memory: int, vcpus: float, dis
     assert raw.disk_bytes % 4_096 == 0
 
 
-def answer(running: bool = True, **changes: str) -> str:
+def answer(*, running: bool = True, live: dict[str, str] | None = None, link: str = "L") -> str:
     """What a host prints about one guest."""
     payload = {
         "memory/{}/memory.limit_in_bytes": "268435456",
@@ -100,15 +100,15 @@ def answer(running: bool = True, **changes: str) -> str:
         "pids/{}/pids.current": "7",
         "freezer/{}/freezer.state": "THAWED",
     }
-    payload.update({key: value for key, value in changes.items() if "{}" in key})
+    payload.update(live or {})
     config = taken(TestConfiguration.text, "=1ma")
     lines = ["@files", *(f"/var/lib/lxc/{NAME}/config:{line}" for line in config if "include" not in line)]
     if running:
         lines += [f"/sys/fs/cgroup/{key.format('lxc.payload.' + NAME)}:{value}" for key, value in payload.items()]
         lines.append(f"/proc/net/unix:0000: 00000002 00000000 00010000 0001 01 999 @/var/lib/lxc/{NAME}/command")
     lines += [f"{STORE}/fences/{ID}:4", f"{STORE}/fences/{ID}:12", f"{STORE}/fences/{ID}:9", f"{STORE}/zones/{ID}/qgroup:260"]
-    lines += ["@zones", f"{STORE}/zones/{ID}/", "@links", f"{changes.get('link', 'L')} /var/lib/lxc/{NAME}/"]
-    lines += ["@ports", *([f"table netdev mcp_{changes['port']}"] if "port" in changes else [])]
+    lines += ["@zones", f"{STORE}/zones/{ID}/", "@links", f"{link} /var/lib/lxc/{NAME}/"]
+    lines += ["@ports"]
     lines += [
         "@disk",
         "kind btrfs",
@@ -120,7 +120,7 @@ def answer(running: bool = True, **changes: str) -> str:
     return "\n".join([*lines, "@images", f"{STORE}/images/a-1-b/", "@end", ""])
 
 
-def seen(text: str) -> parse.GuestObservation:
+def seen(text: str) -> GuestObservation:
     dump = parse.parse(text, STORE)
     return parse.observation(dump.guests[NAME], dump.store_kind)
 
@@ -138,12 +138,12 @@ class TestObservation:
         assert (found.power, found.limits, found.guarded) == (Power.STOPPED, SPEC.limits, None)
 
     def test_frozen_and_empty_guests_are_unknown(self) -> None:
-        assert seen(answer(**{"freezer/{}/freezer.state": "FROZEN"})).power is Power.UNKNOWN
-        assert seen(answer(**{"pids/{}/pids.current": "0"})).power is Power.UNKNOWN
+        assert seen(answer(live={"freezer/{}/freezer.state": "FROZEN"})).power is Power.UNKNOWN
+        assert seen(answer(live={"pids/{}/pids.current": "0"})).power is Power.UNKNOWN
 
     @pytest.mark.parametrize("value", ["max", "-1", "9223372036854771712", "x"])
     def test_a_limit_that_does_not_limit_is_none(self, value: str) -> None:
-        assert seen(answer(**{"pids/{}/pids.max": value})).limits is None
+        assert seen(answer(live={"pids/{}/pids.max": value})).limits is None
 
     def test_a_directory_of_its_own_is_foreign(self) -> None:
         assert seen(answer(link="D")).guest_id is None
@@ -249,7 +249,7 @@ def test_a_verb_costs_one_command_and_lost_scripts_two_more() -> None:
 
 
 def test_a_guest_without_its_limits_or_guard_is_not_started() -> None:
-    wrong = answer(**{"pids/{}/pids.max": "99"})
+    wrong = answer(live={"pids/{}/pids.max": "99"})
     with pytest.raises(GearRefused, match="limits"):
         LxcHypervisor(Script(result(0, wrong))).start(ID, fence=1)
     with pytest.raises(GearRefused, match="anti-spoofing"):
