@@ -167,7 +167,30 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "MCP",
     "VERSION": "1",
+    "DESCRIPTION": (
+        "A self-service cloud. Send `Authorization: Bearer KEY`. Times are RFC 3339 in UTC, ids are UUIDs, and where a path "
+        "takes an id it also takes a name. Lists answer `results`, `next` and `previous`; follow the addresses as they are. "
+        "Errors are RFC 9457 problem documents whose `code` never changes. What takes time answers 202 with the resource, its "
+        "`operation` embedded, and the operation's address in `Location`; `Prefer: wait=N` holds the answer until it has ended. "
+        "Every POST takes an `Idempotency-Key`, every change `?dry_run=true`."
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AcceleratorState": "accelerators.states.State",
+        "OperationState": "mcp.operations.states.OperationState",
+        "StepState": "mcp.operations.states.StepState",
+        "PodState": "pods.states.PodState",
+        "HostState": "pods.states.HostState",
+        "HostDuty": "pods.states.HostDuty",
+        "FindingState": "pods.states.FindingState",
+        "FindingKind": "pods.states.FindingKind",
+        "AccountState": "accounts.models.Account.State",
+        "ImageState": "pods.models.Image.State",
+        "Role": "accounts.permissions.Role",
+        "Spread": "pods.models.allocation.Spread",
+        "Kind": ["zone", "vm"],
+        "Power": ["running", "stopped", "unknown"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,

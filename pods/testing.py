@@ -14,9 +14,9 @@ _subnets = itertools.count(1)
 
 
 def make_image(slug: str = "debian-12", version: str = "1", **fields: Any) -> Image:
-    """An image row; the simulated driver needs no file behind it."""
+    """An image row; of size 1, which the simulated driver takes at its word without a file behind it."""
     defaults = {
-        "os": "Debian 12", "sha256": "ab" * 32, "size_bytes": 1_000_000, "file": f"{slug}-{version}.tar.zst",
+        "os": "Debian 12", "sha256": "ab" * 32, "size_bytes": 1, "file": f"{slug}-{version}.tar.zst",
         "min_memory_mib": 16, "min_disk_gib": 1, **fields,
     }  # fmt: skip
     return Image.objects.get_or_create(slug=slug, version=version, defaults=defaults)[0]

@@ -227,5 +227,3 @@ def verb_outcome(row: Accelerator, operation: Operation) -> Outcome:
         operation, lambda: present_id(row.pk), etag=revision_tag, price=difference(row.plan, 0),
         limits_after=lambda: present_limits(limits_with_use(row.account)),
     )  # fmt: skip
-
-

@@ -34,10 +34,7 @@ def present_all(rows: Sequence[Accelerator]) -> list[dict[str, Any]]:
     addresses = _addresses([row.pk for row in rows])
     wanted = [key for key in (getattr(row, "latest_operation", None) for row in rows) if key is not None]
     operations = Operation.objects.in_bulk(wanted)
-    return [
-        _present(row, addresses.get(row.pk, []), operations.get(getattr(row, "latest_operation", None)))  # type: ignore[call-overload, arg-type]  # no operation has the id None
-        for row in rows
-    ]
+    return [_present(row, addresses.get(row.pk, []), operations.get(getattr(row, "latest_operation", row.pk))) for row in rows]
 
 
 def present_ids(ids: Sequence[UUID]) -> list[dict[str, Any]]:

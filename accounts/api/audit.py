@@ -33,7 +33,9 @@ class AuditShape(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     actor = serializers.CharField()
     account = serializers.UUIDField(allow_null=True)
-    source = serializers.CharField(help_text="The caller's address, or the command line.")
+    source = serializers.CharField(  # type: ignore[assignment]  # stubs: the class attribute of that name is typed otherwise
+        help_text="The caller's address, or the command line."
+    )
     request_id = serializers.CharField()
     action = serializers.CharField()
     target = serializers.JSONField()

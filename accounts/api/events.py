@@ -43,7 +43,7 @@ class EventShape(serializers.Serializer[Any]):
     operation = serializers.UUIDField(allow_null=True)
     actor = serializers.CharField()
     message = serializers.CharField(help_text="A sentence for people.")
-    data = serializers.JSONField()
+    data = serializers.JSONField()  # type: ignore[assignment]  # stubs: the class attribute of that name is typed otherwise
 
 
 def present_event(row: Event) -> dict[str, Any]:

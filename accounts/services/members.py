@@ -38,7 +38,10 @@ def add_member(*, actor: Actor, account: Account, username: str, role: str) -> M
 
 
 def change_role(*, actor: Actor, row: Membership, role: str) -> Membership:
-    """Change a role; the last owner keeps it, and this person's keys that could do more are revoked. Raises Forbidden, Conflict."""
+    """Change a role; the last owner keeps it, and this person's keys that could do more are revoked.
+
+    Raises Forbidden, Conflict.
+    """
     actor.demand("members.write")
     _demand_grantable(actor, role)
     _demand_grantable(actor, row.role)

@@ -1,4 +1,4 @@
-"""Try an operation again that needs attention: the engine's verb with a permission and an audit row."""
+"""Try again what needs attention: the engine's verb with a permission and an audit row."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp.operations.services.retry import retry
 
 
 def retry_operation(*, actor: Actor, operation_id: UUID) -> Operation:
-    """Try an operation again that needs attention; in the actor's account, or anywhere for operators. Raises NotFound, NotRetryable, Forbidden."""
+    """In the actor's account, or anywhere for operators. Raises NotFound, NotRetryable, Forbidden."""
     actor.demand("operations.write")
     with transaction.atomic():
         account_id = None if actor.is_operator else actor.demand_account().pk

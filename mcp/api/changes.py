@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from rest_framework.renderers import JSONRenderer
@@ -69,7 +69,7 @@ def carry_out(request: Request, perform: Callable[[], Outcome]) -> Response:
 def _keyed(request: Request, key: str) -> Keyed:
     return keyed(
         caller_of(request).owner_key, key, method="POST", path=request.path,
-        query=request.META.get("QUERY_STRING", ""), data=request.data,
+        query=request.META.get("QUERY_STRING", ""), data=cast(dict[str, Any], request.data),
     )  # fmt: skip
 
 

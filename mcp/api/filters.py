@@ -91,7 +91,8 @@ def filtered(request: Request, rows: QuerySet[M], filters: Mapping[str, Filter],
     Raises InvalidInput with one error a parameter.
     """
     faults: list[FieldError] = []
-    for name, value in request.query_params.items():
+    for name in request.query_params:
+        value = param(request, name)
         if name in GENERAL or (others and name.startswith(others)):
             continue
         found = filters.get(name)
@@ -104,6 +105,11 @@ def filtered(request: Request, rows: QuerySet[M], filters: Mapping[str, Filter],
     if faults:
         raise InvalidInput("; ".join(f"{e.field}: {e.message}" for e in faults), errors=faults)
     return rows
+
+
+def param(request: Request, name: str, default: str = "") -> str:
+    """A query parameter; the last one where it is repeated."""
+    return str(request.query_params.get(name, default))
 
 
 def switch(request: Request, name: str) -> bool:

@@ -16,7 +16,7 @@ from django.core.exceptions import (
 from django.core.exceptions import (
     ValidationError as ModelValidationError,
 )
-from django.db import IntegrityError, OperationalError
+from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
@@ -96,7 +96,7 @@ def _of_framework(exc: exceptions.APIException) -> ControlPlaneError:
         case exceptions.UnsupportedMediaType():
             return errors.UnsupportedMediaType(f"{exc.detail} Send Content-Type: application/json.")
         case exceptions.Throttled():
-            return Throttled(context={"retry_after_s": int(exc.wait or 1)})
+            return Throttled(context={"retry_after_s": int(getattr(exc, "wait", None) or 1)})
         case _:
             return errors.InternalError()
 
@@ -115,6 +115,8 @@ def _of_django(exc: Exception) -> ControlPlaneError:
             return errors.Malformed()
         case OperationalError():
             return errors.DatabaseBusy("Nothing was changed; send the request again.")
+        case DataError():
+            return errors.Malformed("A value is out of the range that can be stored.")
         case IntegrityError():
             return errors.ConstraintViolated("Nothing was changed; read it again and repeat the request.")
         case _:

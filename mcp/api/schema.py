@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
@@ -12,7 +12,8 @@ from mcp.api.filters import Filter
 
 F = TypeVar("F", bound=Callable[..., Any])
 Shape = type[serializers.BaseSerializer[Any]]
-QUERY, HEADER = OpenApiParameter.QUERY, OpenApiParameter.HEADER
+QUERY: Final = "query"
+HEADER: Final = "header"
 
 KEY = OpenApiParameter("Idempotency-Key", str, HEADER, description="The same key and body answer the same and act once.")
 DRY_RUN = OpenApiParameter("dry_run", bool, QUERY, description="Tell what would happen (steps, price, limits) and do nothing.")
@@ -38,7 +39,7 @@ class Problem(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField(help_text="For instance placement.capacity_exhausted.")
     request_id = serializers.CharField(help_text="Give it to the operator when you ask about this.")
-    errors = FieldProblem(many=True)
+    errors = FieldProblem(many=True)  # type: ignore[assignment]  # stubs: the class attribute of that name is typed otherwise
 
 
 def _problems(*statuses: int) -> dict[Any, Any]:
@@ -83,14 +84,12 @@ def reading(shape: Any, name: str, summary: str, *, gone: bool = False, **more: 
     """One resource."""
     problems = _problems(401, 403, 404, 429, *([410] if gone else []))
     parameters = [IF_NONE_MATCH, *more.pop("parameters", [])]
-    return extend_schema(
-        operation_id=name, summary=summary, parameters=parameters, responses={200: shape, **problems}, **more
-    )
+    return extend_schema(operation_id=name, summary=summary, parameters=parameters, responses={200: shape, **problems}, **more)
 
 
 def changing(
-    request: Shape | None, shape: Any, name: str, summary: str, *, method: str = "post", status: int = 200, takes_time: bool = False,
-    **more: Any,
+    request: Shape | None, shape: Any, name: str, summary: str, *, method: str = "post", status: int = 200,
+    takes_time: bool = False, **more: Any,
 ) -> Callable[[F], F]:  # fmt: skip
     """A change. 202 with the operation where it takes time."""
     parameters = [DRY_RUN, *more.pop("parameters", [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponseBase
 from drf_spectacular.utils import extend_schema
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from mcp.api import errors
 from mcp.api.etag import tag_of, unchanged
+from mcp.api.filters import param
 from mcp.api.parsers import BoundedJSONParser
 from mcp.api.throttle import Budget, BudgetThrottle
 from mcp.errors import ControlPlaneError, InvalidInput
@@ -23,30 +24,30 @@ class ApiView(APIView):
     """Strict reading, budgets, and their headers on every answer."""
 
     parser_classes = (BoundedJSONParser,)
-    throttle_classes = (BudgetThrottle,)
-    permission_classes: ClassVar[Any] = (IsAuthenticated,)
+    throttle_classes: Any = (BudgetThrottle,)
+    permission_classes: Any = (IsAuthenticated,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse what no endpoint understands. Raises InvalidInput."""
         super().initial(request, *args, **kwargs)
-        for name, value in request.query_params.items():
-            if not (name + value).isprintable():
+        for name in request.query_params:
+            if not (name + param(request, name)).isprintable():
                 raise InvalidInput.on(name[:80] if name.isprintable() else "query", "must not hold control characters.")
+        if not all(str(value).isprintable() for value in kwargs.values()):
+            raise errors.UnknownPath("The path holds control characters.")
 
-    def finalize_response(
-        self, request: Request | HttpRequest, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
         """Add the budget's headers; keep answers out of shared caches."""
-        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # stubs know Response only
+        response = super().finalize_response(request, response, *args, **kwargs)
         budget = request.META.get("MCP_BUDGET")
         if isinstance(budget, Budget):
             for name, value in budget.headers().items():
                 response[name] = value
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = "private, no-cache"
-        return response
+        return cast(Response, response)  # or a stream, which the stubs do not foresee
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Raises MethodNotAllowed naming what there is."""
         allowed = ", ".join(method for method in self.allowed_methods if method != "OPTIONS")
         raise errors.MethodNotAllowed(f"{request.method} is not possible here; there is {allowed}.", context={"allow": allowed})
@@ -92,10 +93,11 @@ class UnknownPathView(OpenView):
         self.http_method_names = [(request.method or "get").lower()]
         return super().dispatch(request, *args, **kwargs)
 
-    def _unknown(self, request: Request, **kwargs: Any) -> Response:
+    def _unknown(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         raise errors.UnknownPath(f"There is no {request.path[:200]}; /api/v1/docs lists what there is.")
 
-    get = post = put = patch = delete = options = head = _unknown
+    options = _unknown
+    get = post = put = patch = delete = head = trace = _unknown
 
 
 @extend_schema(exclude=True)

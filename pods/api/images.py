@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -76,14 +77,14 @@ def present_image_to_operator(row: Image) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _find(rows: Any, ref: str) -> Image:
+def _find(rows: QuerySet[Image], ref: str) -> Image:
     """By id, `slug@version`, or `slug` for the newest version."""
     slug, at, version = ref.partition("@")
     if at:
         rows = rows.filter(version=version)
     newest = rows.filter(slug=slug).order_by("-created_at", "-version").first() if ref.isprintable() else None
     if newest is not None:
-        return newest  # type: ignore[no-any-return]  # the query set comes in untyped
+        return newest
     if at:
         raise NotFound(f"There is no image {ref[:80]!r}.")
     return find(rows, ref, name="slug", what="image")

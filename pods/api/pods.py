@@ -164,9 +164,7 @@ class OperatorPodsView(OperatorView):
         """With overcommit, reserves and networks."""
         page = paged(request, filtered(request, Pod.objects.prefetch_related("networks"), FILTERS), ORDER)
         kinds = kinds_of(page.rows)
-        return Response(
-            page.body([present_pod_to_operator(row, kinds.get(row.pk, []), row.networks.all()) for row in page.rows])
-        )
+        return Response(page.body([present_pod_to_operator(row, kinds.get(row.pk, []), row.networks.all()) for row in page.rows]))
 
     @changing(
         NewPod, OperatorPodShape, "addPod", "Add a pod", status=201, tags=["operator"],

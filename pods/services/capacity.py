@@ -20,7 +20,7 @@ def capacity_by_pod() -> list[dict[str, Any]]:
             sums[f"{side}_{dimension}_sum"] = Sum(f"{side}_{dimension}")
             sums[f"{side}_{dimension}_taking"] = Sum(f"{side}_{dimension}", filter=taking)
     rows = Host.objects.exclude(duty=HostDuty.RETIRED).values("pod__slug", "pod__state").annotate(**sums).order_by("pod__slug")
-    return [_line(row) for row in rows]
+    return [_line(dict(row)) for row in rows]
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def events_after(after: int, *, account_id: UUID, most: int) -> list[Event]:
     """
     rows = Event.objects.filter(account_id=account_id)
     if connection.vendor == "postgresql":
-        rows = rows.extra(where=["tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"])  # noqa: S610  (no input in it)
+        rows = rows.extra(where=["tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"])
     return list(rows.filter(_beyond(after)).order_by("tx", "id")[:most])
 
 
@@ -37,5 +37,5 @@ def newest_event(*, account_id: UUID) -> int:
     """The id to follow from for whoever wants only what is new; 0 when there is nothing yet."""
     rows = Event.objects.filter(account_id=account_id)
     if connection.vendor == "postgresql":
-        rows = rows.extra(where=["tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"])  # noqa: S610  (no input in it)
+        rows = rows.extra(where=["tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"])
     return rows.order_by("-tx", "-id").values_list("pk", flat=True).first() or 0
