@@ -88,16 +88,10 @@ class OpenView(ApiView):
 class UnknownPathView(OpenView):
     """The last route: whatever no other one takes."""
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Every method ends in the same problem document."""
-        self.http_method_names = [(request.method or "get").lower()]
-        return super().dispatch(request, *args, **kwargs)
-
-    def _unknown(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Every method ends in the same problem document. Raises UnknownPath."""
+        super().initial(request)
         raise errors.UnknownPath(f"There is no {request.path[:200]}; /api/v1/docs lists what there is.")
-
-    options = _unknown
-    get = post = put = patch = delete = head = trace = _unknown
 
 
 @extend_schema(exclude=True)
