@@ -132,7 +132,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("MCP_BEHIND_PROXY") else None
+# Only behind a proxy of ours may the X-Forwarded-* headers be believed.
+BEHIND_PROXY = env.flag("MCP_BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en"
@@ -152,7 +154,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["mcp.api.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "mcp.api.paging.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -165,7 +167,30 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "MCP",
     "VERSION": "1",
+    "DESCRIPTION": (
+        "A self-service cloud. Send `Authorization: Bearer KEY`. Times are RFC 3339 in UTC, ids are UUIDs, and where a path "
+        "takes an id it also takes a name. Lists answer `results`, `next` and `previous`; follow the addresses as they are. "
+        "Errors are RFC 9457 problem documents whose `code` never changes. What takes time answers 202 with the resource, its "
+        "`operation` embedded, and the operation's address in `Location`; `Prefer: wait=N` holds the answer until it has ended. "
+        "Every POST takes an `Idempotency-Key`, every change `?dry_run=true`."
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AcceleratorState": "accelerators.states.State",
+        "OperationState": "mcp.operations.states.OperationState",
+        "StepState": "mcp.operations.states.StepState",
+        "PodState": "pods.states.PodState",
+        "HostState": "pods.states.HostState",
+        "HostDuty": "pods.states.HostDuty",
+        "FindingState": "pods.states.FindingState",
+        "FindingKind": "pods.states.FindingKind",
+        "AccountState": "accounts.models.Account.State",
+        "ImageState": "pods.models.Image.State",
+        "Role": "accounts.permissions.Role",
+        "Spread": "pods.models.allocation.Spread",
+        "Kind": ["zone", "vm"],
+        "Power": ["running", "stopped", "unknown"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -202,6 +227,9 @@ THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),
 }
+# Long answers (Prefer: wait, event streams) that one process holds at once, and how long a stream lasts.
+HELD_ANSWERS = int(env.number("MCP_HELD_ANSWERS", 16, 1))
+EVENT_STREAM_S = env.number("MCP_EVENT_STREAM_S", 60, 1)
 CURRENCY = env.text("MCP_CURRENCY", "USD")
 
 CELERY_BROKER_URL = BROKER_URL
