@@ -132,6 +132,12 @@ class ShownOperation:
     sentence: str
 
     @property
+    def waits(self) -> str:
+        """Why nothing happens just now, if nothing does; what a step says stands beside the step."""
+        acting = any(step.record.state == StepState.ACTING for step in self.steps)
+        return "" if acting and self.row.state == OperationState.RUNNING else self.row.message
+
+    @property
     def percent(self) -> int:
         """For the progress bar; a finished one is full."""
         return 100 if self.row.state == OperationState.SUCCEEDED else self.row.progress
