@@ -6,6 +6,8 @@ import pytest
 
 from accelerators.testing.world import World, make_world
 
+pytest_plugins = ["lab.fixtures"]
+
 
 @pytest.fixture
 def world(db: None) -> World:

@@ -14,6 +14,7 @@ from accelerators.services.rebuild import reapply_limits, remake
 from accelerators.states import SETTLED, State
 from accelerators.testing.world import World, unclean
 from accounts.actor import system
+from mcp.events.models import Event
 from mcp.operations.kinds import kinds
 from mcp.operations.models import Operation
 from mcp.testing.drain import drain
@@ -98,7 +99,9 @@ def settle_and_compare(world: World) -> Callable[[Operation], None]:
         assert operation.settled or operation.kind in NEVER_GIVES_UP, operation
         accelerator = Accelerator.objects.get(pk=operation.target_id)
         gone = accelerator.state in (State.DELETED, State.FAILED)
-        if operation.settled:
+        # A guest that vanished and could not be built anew is still missing; the reconciler goes on saying so.
+        still_missing = operation.kind == "accelerator.remake" and operation.state == "failed"
+        if operation.settled and not still_missing:
             assert accelerator.state in SETTLED
             expected = frozenset() if gone else frozenset({str(accelerator.pk)})
             assert unclean(world, expected=expected) == []
@@ -114,13 +117,12 @@ def settle_and_compare(world: World) -> Callable[[Operation], None]:
 
 
 def accelerator_events(accelerator: Accelerator) -> list[str]:
-    from mcp.events.models import Event
-
     return list(Event.objects.filter(target_id=accelerator.pk).values_list("message", flat=True))
 
 
 def test_every_kind_is_proven() -> None:
-    assert set(kinds()) == set(BEGIN) | WITHOUT_EFFECT
+    ours = {name for name in kinds() if not name.startswith("test.")}
+    assert ours == set(BEGIN) | WITHOUT_EFFECT
 
 
 @pytest.mark.parametrize("kind", sorted(BEGIN))
@@ -133,8 +135,10 @@ def test_every_act_and_undo_can_be_repeated(kind: str, world: World) -> None:
     prove_repeatable(kind, lambda: BEGIN[kind](world), settle_and_compare(world))
 
 
-@pytest.mark.parametrize("fail_last", [False, True], ids=["forward", "and-back"])
-@pytest.mark.parametrize("kind", sorted(BEGIN))
+WAYS = [(kind, back) for kind in sorted(BEGIN) for back in (False, True) if not (back and kind in NEVER_GIVES_UP)]
+
+
+@pytest.mark.parametrize(("kind", "fail_last"), WAYS, ids=[f"{kind}{'-and-back' if back else ''}" for kind, back in WAYS])
 def test_a_worker_may_die_between_and_inside_any_two_steps(kind: str, fail_last: bool, world: World) -> None:
     points = prove_survives_crashes(kind, lambda: BEGIN[kind](world), settle_and_compare(world), fail_last=fail_last)
     assert points >= 3
