@@ -50,10 +50,10 @@ class AcceleratorAdmin(ConsoleAdmin):
     search_help_text = "The id of an accelerator, account or host; an account's slug; or a part of a name."
     fieldsets = (
         (None, {"fields": ("name", "account", "shown_state", "power", "shown_addresses", "links", "created_at")}),
-        ("What it is", {"fields": ("kind", "plan", "image", "pod", "host", "memory_mib", "cpu_m", "disk_gib", "processes", "uid_slot")}),
+        ("What it is", {"fields": (("kind", "plan", "image"), ("pod", "host"), ("memory_mib", "cpu_m"), ("disk_gib", "processes"), "uid_slot")}),
         ("What the customer said", {"fields": ("shown_tags", "metadata", "protected", "group", "spread", "ssh_keys", "first_boot_exit")}),
         ("Trouble", {"fields": ("failure_code", "failure_message", "missing_since")}),
-        ("Clocks", {"fields": ("observed_at", "settled_at", "trash_until", "deleted_at", "revision", "last_known")}),
+        ("Clocks", {"fields": (("observed_at", "settled_at"), ("trash_until", "deleted_at"), "revision", "last_known")}),
     )  # fmt: skip
     readonly_fields = ("shown_state", "power", "shown_addresses", "shown_tags", "links")
 

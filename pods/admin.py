@@ -92,7 +92,7 @@ def _probe(request: HttpRequest, row: Host) -> str:
 class HostAdmin(ConsoleAdmin):
     """Hosts: what they are, how full, whether they answer."""
 
-    list_display = ("name", "pod", "shown_state", "seen", "guests", "cpu", "memory", "disk", "driver", "address")
+    list_display = ("name", "pod", "shown_state", "seen", "guests", "cpu", "memory", "disk")
     list_filter = ("duty", "reachable", "pod")
     list_select_related = ("pod",)
     search_ids = ("pk", "pod_id")
@@ -102,7 +102,7 @@ class HostAdmin(ConsoleAdmin):
     fieldsets = (
         (None, {"fields": ("name", "pod", "shown_state", "duty_reason", "seen", "last_error")}),
         ("Room", {"fields": ("guests", "cpu", "memory", "disk")}),
-        ("How it is reached", {"fields": ("driver", "address", "port", "user", "host_key", "kinds", "traits")}),
+        ("How it is reached", {"fields": (("driver", "address"), ("port", "user"), "host_key", ("kinds", "traits"))}),
         ("What the last probe found", {"fields": ("probed_at", "shown_facts", "boot_id", "inventory_at")}),
         ("Its guests", {"fields": ("links",)}),
     )

@@ -70,12 +70,12 @@ class OperationAdmin(ConsoleAdmin):
     search_text = ("target_name", "actor", "error_code", "request_id")
     search_help_text = "The id of an operation, target, account or batch; or a part of a name, actor, error code or request id."
     fieldsets = (
-        (None, {"fields": ("kind", "shown_state", "shown_progress", "message", "target_type", "target_name", "target_id", "account_id", "actor")}),
+        (None, {"fields": (("kind", "shown_state", "shown_progress"), "message", ("target_type", "target_name"), ("target_id", "account_id"), "actor")}),
         ("Steps", {"fields": ("steps_table",)}),
-        ("Trouble", {"fields": ("error_code", "error_message", "error_retryable", "operator_detail", "troubled_since", "undoing", "cancel_requested")}),
+        ("Trouble", {"fields": ("error_code", "error_message", "operator_detail", ("troubled_since", "error_retryable"), ("undoing", "cancel_requested"))}),
         ("Placement", {"fields": ("placement_table",)}),
-        ("Who works on it", {"fields": ("queue", "lanes", "attempt", "fence", "lease_owner", "lease_until", "not_before", "woken_at")}),
-        ("When", {"fields": ("created_at", "started_at", "finished_at", "request_id", "batch_id")}),
+        ("Who works on it", {"fields": (("attempt", "fence"), ("lease_owner", "lease_until"), ("not_before", "woken_at"), "queue", "lanes")}),
+        ("When", {"fields": (("created_at", "started_at", "finished_at"), ("request_id", "batch_id"))}),
         ("What was asked and what came out", {"fields": ("shown_params", "shown_result")}),
     )  # fmt: skip
     readonly_fields = ("shown_state", "shown_progress", "steps_table", "placement_table", "shown_params", "shown_result", "took")
