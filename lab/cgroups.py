@@ -155,7 +155,7 @@ def remove(cgroup: str, timeout_s: float = 5.0) -> None:
 def _remove_tree(directory: Path) -> bool:
     for place, _, _ in os.walk(directory, topdown=False):
         try:
-            os.rmdir(place)
+            Path(place).rmdir()
         except FileNotFoundError:
             continue
         except OSError:

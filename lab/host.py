@@ -138,6 +138,7 @@ def _console_end(directory: Path) -> str:
 def stop(host: HostPlan, directory: Path) -> None:
     """Pull the plug: everything in the host dies at once; repeatable. Returns when its disk is let go of."""
     cgroups.kill(host.cgroup, STOP_TIMEOUT_S)
+    network.unplug(host)
     (directory / "init").unlink(missing_ok=True)
     _wait_for_release(disk(directory))
     cgroups.remove(host.cgroup)

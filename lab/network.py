@@ -71,6 +71,11 @@ def plug_in(plan: PodPlan, host: HostPlan, init_pid: int) -> None:
     ip_batch(batch)
 
 
+def unplug(host: HostPlan) -> None:
+    """Remove a host's cables; repeatable. The kernel would do it too, but some time after the host's end."""
+    ip_batch([f"link del {link}" for link in (host.management_link, host.guest_link)], force=True)
+
+
 def set_plugged(host: HostPlan, *, plugged: bool) -> None:
     """Cut a running host off both networks, or bring it back; repeatable."""
     state = "up" if plugged else "down"

@@ -87,7 +87,7 @@ class Pod:
             return cls._resume(name, directory)
         check_machine()
         try:
-            plan = _claim(name, subnet, hosts, directory)
+            plan = _claim(name, subnet, hosts, store_gib, directory)
             _build(plan, directory, store_gib)
         except BaseException:
             _demolish_pod(name, directory)
@@ -101,7 +101,8 @@ class Pod:
         plan = _plan_of(facts)
         if not facts["complete"] or plan.guest_bridge not in network.links():
             cls.down(name, state_dir=directory)
-            return cls.up(name, hosts=len(plan.hosts), state_dir=directory, store_gib=facts["store_gib"])
+            options = {"hosts": len(plan.hosts), "store_gib": facts["store_gib"]}
+            return cls.up(name, subnet=plan.subnet, state_dir=directory, **options)
         _each(plan, lambda item: host.start(plan, item, directory / item.name))
         return cls.load(name, state_dir=directory)
 
@@ -118,8 +119,7 @@ class Pod:
             resolvers=(str(plan.gateway),),
             guest_pool=plan.guest_pool,
             hosts=tuple(
-                Host(name=h.name, address=str(h.address), host_key=host.public_key(directory / h.name))
-                for h in plan.hosts
+                Host(name=h.name, address=str(h.address), host_key=host.public_key(directory / h.name)) for h in plan.hosts
             ),
             ssh_key_path=directory / "ssh_key",
             state_dir=directory,
@@ -239,7 +239,7 @@ def _machine_lock() -> Iterator[None]:
         os.close(descriptor)
 
 
-def _claim(name: str, subnet: IPv4Network | None, hosts: int, directory: Path) -> PodPlan:
+def _claim(name: str, subnet: IPv4Network | None, hosts: int, store_gib: int, directory: Path) -> PodPlan:
     """Record the pod, then make its bridges: from here on the subnet is taken."""
     with _machine_lock():
         chosen = subnet or first_free(network.networks_in_use())
@@ -248,7 +248,7 @@ def _claim(name: str, subnet: IPv4Network | None, hosts: int, directory: Path) -
             raise LabError(f"a pod named {name} stands already, in {elsewhere}; choose another name or take it down")
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(0o700)
-        _write(directory, plan, store_gib=0, complete=False)
+        _write(directory, plan, store_gib=store_gib, complete=False)
         network.build_bridges(plan, directory)
     return plan
 
@@ -266,9 +266,7 @@ def _build(plan: PodPlan, directory: Path, store_gib: int) -> None:
     key = directory / "ssh_key"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"mcp-lab-{plan.name}", "-f", str(key))
     _each(plan, lambda item: _build_host(plan, item, directory, store_gib))
-    (directory / "known_hosts").write_text(
-        "".join(f"{h.address} {host.public_key(directory / h.name)}\n" for h in plan.hosts)
-    )
+    (directory / "known_hosts").write_text("".join(f"{h.address} {host.public_key(directory / h.name)}\n" for h in plan.hosts))
     _write(directory, plan, store_gib=store_gib, complete=True)
 
 

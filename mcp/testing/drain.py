@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from mcp.operations.engine import run
 from mcp.operations.models import Operation
-from mcp.operations.services.claim import claim_exactly
+from mcp.operations.services.claim import claim_exactly, due
 from mcp.operations.states import OperationState
 
 OWNER = "test-worker"
@@ -31,11 +31,13 @@ def drain(*, most: int = 500, skip_pauses: bool = True) -> int:
 
 
 def next_due(*, skip_pauses: bool = True) -> Operation | None:
-    """Claim the next operation that is waiting."""
-    waiting = Operation.objects.filter(state=OperationState.QUEUED).order_by("not_before", "id")
-    for operation_id in list(waiting.values_list("pk", flat=True)):
-        if skip_pauses:
-            Operation.objects.filter(pk=operation_id).update(not_before=timezone.now() - timedelta(milliseconds=1))
+    """Claim the next operation that waits, or whose worker died."""
+    past = timezone.now() - timedelta(milliseconds=1)
+    if skip_pauses:
+        Operation.objects.filter(state=OperationState.QUEUED, not_before__gt=past).update(not_before=past)
+    for operation_id in list(
+        Operation.objects.filter(due(timezone.now())).order_by("not_before", "id").values_list("pk", flat=True)
+    ):
         taken = claim_exactly(operation_id, owner=OWNER)
         if taken is not None:
             return taken

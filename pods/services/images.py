@@ -13,7 +13,7 @@ from pods.errors import ImageUnavailable
 from pods.models import Image
 
 if TYPE_CHECKING:
-    from pods.images.build import BuiltImage
+    from pods.images.store import BuiltImage
 
 
 def register_image(*, actor: Actor, built: BuiltImage) -> Image:
@@ -32,7 +32,6 @@ def register_image(*, actor: Actor, built: BuiltImage) -> Image:
                 "min_memory_mib": built.min_memory_mib,
                 "min_disk_gib": built.min_disk_gib,
                 "ready_port": built.ready_port,
-                "description": built.description,
             },
         )
         if made:

@@ -92,6 +92,8 @@ class GuestObservation:
     addresses: tuple[str, ...]
     fence: int
     disk_used_bytes: int | None = None
+    guarded: bool | None = None  # anti-spoofing rules seen on every port; None when it does not run or is not ours
+    unenforced: tuple[str, ...] = ()  # limits that this host cannot hold, such as "disk" on ext4
 
 
 @dataclass(frozen=True, slots=True)

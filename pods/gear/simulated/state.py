@@ -48,6 +48,7 @@ class GuestState:
             addresses=tuple(self.addresses),
             fence=fence,
             disk_used_bytes=200 * 2**20,
+            guarded=True if self.running and self.guest_id else None,
         )
 
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make and start an unprivileged guest by hand on a host of the lab, as a baseline and to prove the lab itself.
 #
-# usage: make-guest.sh NAME ADDRESS/PREFIX GATEWAY UID_SLOT IMAGE_KEY <IMAGE.tar.zst
+# usage: make-guest.sh NAME ADDRESS/PREFIX GATEWAY UID_SLOT IMAGE_KEY <IMAGE.tar[.zst]
 # The image is unpacked once; later guests clone it (and stdin is not read). The lab's own SSH key opens the guest.
 set -eu
 
@@ -14,11 +14,12 @@ image=$store/image-$5
 
 if [ ! -d "$image" ]; then
     btrfs -q subvolume create "$image"
-    zstd -dc | tar -C "$image" --numeric-owner -xpf -
+    zstd -dcf | tar -C "$image" --numeric-owner -xpf -
 fi
 btrfs -q subvolume snapshot "$image" "$store/$name" >/dev/null
 install -d -m 700 "$store/$name/root/.ssh"
 install -m 600 /etc/ssh/authorized_keys "$store/$name/root/.ssh/authorized_keys"
+mkdir -p "$store/$name/etc"
 printf '%s\n' "$name" >"$store/$name/etc/hostname"
 
 mkdir -p "/var/lib/lxc/$name"

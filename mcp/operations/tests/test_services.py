@@ -1,0 +1,220 @@
+"""Submitting, claiming, lanes, fairness, cancelling, retrying, sweeping."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from mcp.errors import NotFound
+from mcp.ids import new_id
+from mcp.operations.engine import run
+from mcp.operations.errors import NotCancellable, NotRetryable, OperationInProgress
+from mcp.operations.models import Lane, Operation, Ticket
+from mcp.operations.services import sweep as sweeping
+from mcp.operations.services.cancel import cancel
+from mcp.operations.services.claim import claim, claim_exactly, claim_next
+from mcp.operations.services.retry import retry, retry_lane
+from mcp.operations.states import TRANSITIONS, OperationState
+from mcp.operations.tests.scripted import ask, script
+from mcp.testing.drain import drain, expire_leases
+
+pytestmark = pytest.mark.django_db
+
+
+def test_one_exclusive_operation_a_target() -> None:
+    first = ask()
+    with pytest.raises(OperationInProgress) as refused:
+        ask(target=first.target_id)
+    assert refused.value.context["operation"] == str(first.pk)
+    assert Operation.objects.count() == 1
+
+
+def test_the_database_itself_refuses_a_second_exclusive_operation() -> None:
+    first = ask()
+    twin = Operation.objects.get(pk=first.pk)
+    twin.pk = new_id()
+    twin._state.adding = True
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save()
+
+
+def test_a_deletion_replaces_what_is_at_work_and_carries_a_higher_fence() -> None:
+    first = ask(lanes=("host:a",))
+    running = claim_exactly(first.pk, owner="w")
+    assert running is not None
+    second = ask("test.replacing", target=first.target_id)
+    first.refresh_from_db()
+    assert (first.state, first.error_code) == ("cancelled", "operation.superseded")
+    assert not Ticket.objects.exists()
+    with script() as done:
+        assert run(running) is None  # the old worker finds out at its first write
+        assert done == []
+        taken = claim_exactly(second.pk, owner="w2")
+        assert taken is not None
+        assert taken.fence > running.fence
+
+
+def test_what_waits_for_an_operator_never_blocks() -> None:
+    first = ask()
+    running = claim_exactly(first.pk, owner="w")
+    assert running is not None
+    Operation.objects.filter(pk=first.pk).update(state="needs_attention", lease_until=None)
+    second = ask(target=first.target_id)
+    first.refresh_from_db()
+    assert first.state == "cancelled"
+    assert second.state == "queued"
+
+
+def test_claiming_is_exclusive_and_fences_grow_with_each_take_over() -> None:
+    operation = ask()
+    first = claim_exactly(operation.pk, owner="a")
+    assert first is not None
+    assert (first.fence, first.attempt, first.lease_owner) == (1, 1, "a")
+    assert claim_exactly(operation.pk, owner="b") is None
+    expire_leases()
+    second = claim_exactly(operation.pk, owner="b")
+    assert second is not None
+    assert (second.fence, second.attempt, second.lease_owner) == (2, 2, "b")
+    assert second.started_at == first.started_at
+
+
+def test_what_is_parked_is_not_claimed_before_its_time() -> None:
+    operation = ask()
+    Operation.objects.filter(pk=operation.pk).update(not_before=timezone.now() + timedelta(minutes=1))
+    assert claim_exactly(operation.pk, owner="a") is None
+    assert claim_next("mcp", owner="a") is None
+
+
+def test_lanes_bound_what_runs_and_say_who_waits_for_what() -> None:
+    Lane.objects.create(name="host:a", limit=2)
+    operations = [ask(lanes=("host:a", "pod:p")) for _ in range(3)]
+    taken = [claim_exactly(operation.pk, owner="w") for operation in operations]
+    assert [one is not None for one in taken] == [True, True, False]
+    operations[2].refresh_from_db()
+    assert operations[2].message == "Waiting for its turn: the host is busy."
+    assert Ticket.objects.filter(lane="host:a").count() == 2
+    with script():
+        assert taken[0] is not None
+        run(taken[0])
+    assert claim_exactly(operations[2].pk, owner="w") is not None
+
+
+def test_a_take_over_keeps_its_places_and_needs_no_new_ones() -> None:
+    Lane.objects.create(name="host:a", limit=1)
+    operation = ask(lanes=("host:a",))
+    assert claim_exactly(operation.pk, owner="w") is not None
+    expire_leases()
+    assert claim_exactly(operation.pk, owner="w2") is not None
+    assert Ticket.objects.count() == 1
+
+
+def test_the_default_of_a_lane_comes_from_its_scope(settings: Settings) -> None:
+    settings.LANE_DEFAULTS = {"host": 3}
+    assert Lane(name="host:x").allowed == 3
+    assert Lane(name="host:x", limit=9).allowed == 9
+
+
+def test_a_burst_of_one_account_does_not_starve_another() -> None:
+    greedy, modest = new_id(), new_id()
+    burst = [ask(account=greedy) for _ in range(5)]
+    late = ask(account=modest)
+    order = []
+    for operation in burst:
+        taken = claim(operation.pk, owner="w")
+        assert taken is not None
+        order.append(taken.account_id)
+    assert order.index(modest) <= 1
+    assert Operation.objects.get(pk=late.pk).state == "running"
+
+
+def test_a_message_about_settled_work_makes_a_worker_take_what_waits() -> None:
+    first, second = ask(), ask()
+    with script():
+        taken = claim_exactly(first.pk, owner="w")
+        assert taken is not None
+        run(taken)
+    found = claim(first.pk, owner="w")
+    assert found is not None
+    assert found.pk == second.pk
+    assert claim(new_id(), owner="w") is None
+
+
+def test_a_worker_takes_only_from_its_queue() -> None:
+    ask(queue="pod-a")
+    assert claim_next("mcp", owner="w") is None
+    assert claim_next("pod-a", owner="w") is not None
+
+
+def test_cancelling_what_waits_settles_it_without_a_step() -> None:
+    operation = ask()
+    cancel(operation.pk)
+    with script() as done:
+        drain()
+    operation.refresh_from_db()
+    assert done == ["cancelled"]
+    assert (operation.state, operation.error_code) == ("cancelled", "operation.cancelled")
+
+
+def test_cancelling_what_runs_turns_it_back_at_the_next_step() -> None:
+    operation = ask()
+    with script(one=lambda ctx: cancel(operation.pk) and None) as done:
+        drain()
+    assert done == ["one", "undo one", "cancelled"]
+
+
+def test_what_cannot_be_cancelled_says_so() -> None:
+    with pytest.raises(NotCancellable, match="Replacing cannot be cancelled"):
+        cancel(ask("test.replacing").pk)
+    operation = ask()
+    with script():
+        drain()
+    with pytest.raises(NotCancellable, match="has succeeded"):
+        cancel(operation.pk)
+
+
+def test_another_accounts_operation_does_not_exist() -> None:
+    operation = ask(account=new_id())
+    for verb in (cancel, retry):
+        with pytest.raises(NotFound):
+            verb(operation.pk, account_id=new_id())
+
+
+def test_only_what_needs_attention_is_retried() -> None:
+    with pytest.raises(NotRetryable, match="is queued"):
+        retry(ask().pk)
+
+
+def test_a_host_that_came_back_wakes_what_waited_for_it() -> None:
+    here, there, other = ask(lanes=("host:a",)), ask(lanes=("host:b",)), ask(lanes=("host:a",))
+    for operation, code in ((here, "gear.unreachable"), (there, "gear.unreachable"), (other, "gear.refused")):
+        taken = claim_exactly(operation.pk, owner="w")
+        assert taken is not None
+        Operation.objects.filter(pk=operation.pk).update(state="needs_attention", error_code=code, lease_until=None)
+    assert retry_lane("host:a", "gear.unreachable") == 1
+    assert set(Operation.objects.filter(state="queued").values_list("pk", flat=True)) == {here.pk}
+
+
+def test_the_sweeper_wakes_what_is_due_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: list[str] = []
+    monkeypatch.setattr(sweeping, "publish", lambda routes: woken.extend(pk for pk, _ in routes) or 0)
+    fresh, lost, dead = ask(), ask(), ask()
+    Operation.objects.filter(pk=lost.pk).update(not_before=timezone.now() - timedelta(seconds=10))
+    assert claim_exactly(dead.pk, owner="w") is not None
+    expire_leases()
+    sweeping.sweep()
+    sweeping.sweep()
+    assert sorted(woken) == sorted([str(lost.pk), str(dead.pk)])
+    assert str(fresh.pk) not in woken
+
+
+def test_the_database_refuses_transitions_that_the_table_lacks() -> None:
+    operation = ask()
+    with script():
+        drain()
+    assert TRANSITIONS[OperationState.SUCCEEDED] == frozenset()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Operation.objects.filter(pk=operation.pk).update(state="queued")

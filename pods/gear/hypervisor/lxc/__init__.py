@@ -1,0 +1,1 @@
+"""Unprivileged LXC zones on Debian hosts, agentless."""
