@@ -75,9 +75,7 @@ class LxcHypervisor:
 
     def heartbeat(self) -> str:
         """See Hypervisor."""
-        result = self._runner.run(
-            Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=QUESTION_S, mutating=False
-        )
+        result = self._runner.run(Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=QUESTION_S, mutating=False)
         self._check(result, "heartbeat", mutating=False)
         return result.text.strip()
 
@@ -207,9 +205,7 @@ class LxcHypervisor:
     def _change(self, verb: str, *arguments: str, stdin: bytes = b"", timeout_s: float = CHANGE_S) -> CommandResult:
         return self._verb(verb, arguments, stdin, timeout_s, mutating=True)
 
-    def _verb(
-        self, verb: str, arguments: tuple[str, ...], stdin: bytes, timeout_s: float, *, mutating: bool
-    ) -> CommandResult:
+    def _verb(self, verb: str, arguments: tuple[str, ...], stdin: bytes, timeout_s: float, *, mutating: bool) -> CommandResult:
         command = self._command(verb, *arguments)
         result = self._runner.run(command, timeout_s=timeout_s, stdin=stdin, mutating=mutating)
         if result.exit_code == LOST:

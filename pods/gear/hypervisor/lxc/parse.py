@@ -137,9 +137,7 @@ def _disk(guest: Guest) -> int | None:
     return int(planned) if planned and not guest.qgroup else None
 
 
-def _limits(
-    memory: str | None, quota: str | None, period: str | None, pids: str | None, disk: int | None
-) -> Limits | None:
+def _limits(memory: str | None, quota: str | None, period: str | None, pids: str | None, disk: int | None) -> Limits | None:
     numbers = [_number(item) for item in (memory, quota, period, pids)]
     if disk is None or any(number is None for number in numbers):
         return None
