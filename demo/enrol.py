@@ -43,7 +43,7 @@ class Person:
 
 def ensure_operator(known: Person) -> Person:
     """The operator of the installation."""
-    user, secret = _ensure_user("operator", known.password, is_staff=True, is_superuser=True)
+    user, secret = _ensure_user("operator", known.password, operator=True)
     return Person(user.username, secret, _ensure_key(None, user, known.key))
 
 
@@ -61,8 +61,8 @@ def ensure_customer(known: Person, public_key: str) -> Person:
     return Person(user.username, secret, _ensure_key(account, user, known.key))
 
 
-def _ensure_user(name: str, known: str, **rights: bool) -> tuple[User, str]:
-    user = User.objects.filter(username=name).first() or User.objects.create_user(name, **rights)
+def _ensure_user(name: str, known: str, *, operator: bool = False) -> tuple[User, str]:
+    user = User.objects.filter(username=name).first() or User(username=name, is_staff=operator, is_superuser=operator)
     if known and user.check_password(known):
         return user, known
     secret = password()
@@ -106,7 +106,7 @@ def _ensure_host(pod: Pod, machine: Machine) -> Host:
         )  # fmt: skip
         return add_host(actor=system("make up"), wish=wish)
     if (present.address, present.host_key) != (machine.address, machine.host_key):
-        raise Conflict(f"{machine.name} was built anew since it was enrolled, and what ran on it is gone; run `make down PURGE=1`.")
+        raise Conflict(f"{machine.name} was built anew since it was enrolled, and its guests are gone; run `make down PURGE=1`.")
     return present
 
 

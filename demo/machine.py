@@ -81,9 +81,7 @@ def _simulated(places: Places, why: str) -> Ground:
     pod = SimulatedPod.named(str(places.simulated))
     for number in range(1, HOSTS + 1):
         pod.add_host(f"sim{number}")
-    machines = tuple(
-        Machine(host.name, host.name, "simulated", options={"pod": str(places.simulated)}) for host in pod.hosts()
-    )
+    machines = tuple(Machine(host.name, host.name, "simulated", options={"pod": str(places.simulated)}) for host in pod.hosts())
     return Ground(
         pod="sim", cidr="10.79.0.0/24", gateway="10.79.0.1", range_first="10.79.0.16", range_last="10.79.0.254",
         machines=machines, simulated=why,

@@ -93,8 +93,8 @@ def _await(places: Places, server: Server) -> None:
 def answers(port: int) -> bool:
     """Whether a server of ours says on that port that it is ready."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:  # noqa: S310  (http, ours)
-            return answer.status == 200
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
     except (OSError, urllib.error.URLError, ValueError):
         return False
 
@@ -105,7 +105,8 @@ def _demand_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise DemoError(f"Port {port} is taken ({error.strerror}).", f"Choose another one: make up PORT={port + 1}") from error
+            remedy = f"Choose another one: make up PORT={port + 1}"
+            raise DemoError(f"Port {port} is taken ({error.strerror}).", remedy) from error
 
 
 def stop(places: Places) -> bool:

@@ -98,7 +98,7 @@ class Up:
             line(f"  {first.NAME}     {_address(accelerator)}, simulated: nothing answers there")
         else:
             line(f"  {first.NAME}     ssh -i {self.places.ssh_key} root@{_address(accelerator)}")
-        line(f"  API       . {self.places.handover}; curl -H \"Authorization: Bearer $MCP_API_KEY\" $MCP_URL/api/v1/accelerators")
+        line(f'  API       . {self.places.handover}; curl -H "Authorization: Bearer $MCP_API_KEY" $MCP_URL/api/v1/accelerators')
         line("  end       make down (PURGE=1 forgets the data, too)")
 
 

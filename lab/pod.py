@@ -284,7 +284,7 @@ def _build_host(plan: PodPlan, item: HostPlan, directory: Path, store_gib: int) 
 
 
 def _demolish_pod(name: str, directory: Path, *, keep: bool = False) -> Path | None:
-    """Remove everything of the pod (but its files with `keep`); what stands is left alone, and its place answered, if it is another's."""
+    """Remove everything of the pod (but its files with `keep`); another's is left alone, and its place answered."""
     plan = _widest_plan(name, directory)
     if elsewhere := _belongs_elsewhere(plan, directory):
         return elsewhere

@@ -12,7 +12,8 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
 Rule = tuple[str, str, Callable[[], bool], str, str]
-NEW_SECRET = """python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"""
+HOW_TO_MAKE_ONE = "the output of: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+NEW_FIELD_KEY = "the output of: ./manage.py doctor --new-field-key"
 
 
 def _bad_field_keys() -> bool:
@@ -28,7 +29,7 @@ def _bad_field_keys() -> bool:
 PRODUCTION: tuple[Rule, ...] = (
     (
         "mcp.E001", "MCP_SECRET_KEY", lambda: settings.SECRET_KEY == settings.INSECURE_KEY or len(settings.SECRET_KEY) < 32,
-        "is the default that everybody knows, or shorter than 32 characters", f"set it to the output of: {NEW_SECRET}",
+        "is the default that everybody knows, or shorter than 32 characters", f"set it to {HOW_TO_MAKE_ONE}",
     ),
     ("mcp.E002", "MCP_DEBUG", lambda: bool(settings.DEBUG), "is on, and error pages would show the inside of MCP", "unset it"),
     (
@@ -38,7 +39,7 @@ PRODUCTION: tuple[Rule, ...] = (
     (
         "mcp.E004", "MCP_FIELD_KEYS", lambda: not settings.FIELD_KEYS,
         "is empty, so secrets in the database would have no key of their own",
-        "set it to the output of: ./manage.py doctor --new-field-key",
+        f"set it to {NEW_FIELD_KEY}",
     ),
     (
         "mcp.E005", "MCP_DATABASE_URL", lambda: bool(settings.SQLITE),
@@ -64,7 +65,7 @@ def settings_are_sound(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
         messages.append(_error("mcp.E008", "MCP_MODE", f"is {settings.MODE!r}", "set it to embedded or production"))
     if _bad_field_keys():
         messages.append(
-            _error("mcp.E009", "MCP_FIELD_KEYS", "holds something that is no Fernet key", "make keys with: ./manage.py doctor --new-field-key")
+            _error("mcp.E009", "MCP_FIELD_KEYS", "holds something that is no Fernet key", f"set it to {NEW_FIELD_KEY}")
         )
     if settings.MODE == "production":
         messages += [_error(id_, variable, wrong, remedy) for id_, variable, unsafe, wrong, remedy in PRODUCTION if unsafe()]

@@ -24,7 +24,7 @@ class VerbCommand(BaseCommand):
     Errors of the ControlPlaneError family become one sentence each on standard error, exit code 1.
     """
 
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """One sub-parser a verb."""
@@ -94,7 +94,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [[_cell(row[column]) for column in columns] for row in rows]
     heads = [column.replace("_", " ").upper() for column in columns]
     widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in [heads, *cells])
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in [heads, *cells])
 
 
 def _cell(value: Any) -> str:

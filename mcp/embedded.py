@@ -38,7 +38,7 @@ class EmbeddedWorker:
         self._asked_to_stop = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mcp-worker", daemon=True)
-        self._beat = beat.EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+        self._beat: Any = beat.EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
         self._presence: Presence | None = None
 
     def start(self) -> None:
@@ -54,7 +54,7 @@ class EmbeddedWorker:
         """Claim nothing new and finish or park what is in hand. Safe in a signal handler; returns at once."""
         self._asked_to_stop.set()
         stop_claiming()
-        state.should_stop = 0
+        setattr(state, "should_stop", 0)  # noqa: B010  (the stubs know None only)
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> bool:
         """Ask to stop and wait; what is not done in time has its lease released. Answers whether all came to rest."""

@@ -56,7 +56,9 @@ def passing_states_have_operations() -> Iterator[Finding]:
     passing = (State.PROVISIONING, State.STARTING, State.STOPPING, State.RESTARTING, State.DELETING, State.RESTORING)
     at_work = Operation.objects.filter(target_id=OuterRef("pk"), state__in=sorted(ACTIVE))
     for row in Accelerator.objects.filter(~Exists(at_work), state__in=passing).order_by("pk")[:SHOWN]:
-        yield Finding(Level.FAIL, "passing states", f"{row.name} ({row.pk}) is {row.state}, and no operation works on it.", REPORT)
+        yield Finding(
+            Level.FAIL, "passing states", f"{row.name} ({row.pk}) is {row.state}, and no operation works on it.", REPORT
+        )
 
 
 @examines("images")
@@ -67,7 +69,9 @@ def images_are_there() -> Iterator[Finding]:
         if not path.exists():
             yield Finding(
                 Level.FAIL, "images", f"{image} is active and its file {path} is gone.",
-                f"Bring it back, or `./manage.py image build {image.slug}` and `./manage.py image disable {image.slug}@{image.version}`.",
+                f"Bring it back, or build it again and `./manage.py image disable {image.slug}@{image.version}`.",
             )  # fmt: skip
         elif path.stat().st_size != image.size_bytes:
-            yield Finding(Level.FAIL, "images", f"{path} is not the size on record.", f"./manage.py image build {image.slug} --force")
+            yield Finding(
+                Level.FAIL, "images", f"{path} is not the size on record.", f"./manage.py image build {image.slug} --force"
+            )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -35,7 +36,8 @@ def collects(function: Collect) -> Collect:
     return function
 
 
-def gauge(name: str, text: str, labels: Iterable[str], values: Mapping[tuple[str, ...], float]) -> GaugeMetricFamily:
+# Keys of the values are tuples, one string a label.
+def gauge(name: str, text: str, labels: Iterable[str], values: Mapping[Any, float]) -> GaugeMetricFamily:
     """One family with its values by labels."""
     family = GaugeMetricFamily(name, text, labels=list(labels))
     for key, value in values.items():
@@ -57,7 +59,7 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     registry.register(DatabaseCollector())
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # prometheus_client types half of itself
         return generate_latest(registry)
     return generate_latest(registry) + generate_latest(REGISTRY)
 
@@ -67,10 +69,9 @@ def operations() -> Iterator[Metric]:
     """Operations at work by state and kind, those begun in the last hour by outcome, and what waits too long."""
     now = timezone.now()
     rows = Operation.objects.filter(state__in=sorted(ACTIVE)).values_list("state", "kind").annotate(n=Count("id"))
-    yield gauge(
-        "mcp_operations_active", "Operations that have not ended.", ["state", "kind"], {(s, k): n for s, k, n in rows}
-    )
-    recent = Operation.objects.filter(created_at__gte=now - RECENT).order_by().values_list("state", "kind").annotate(n=Count("id"))
+    yield gauge("mcp_operations_active", "Operations that have not ended.", ["state", "kind"], {(s, k): n for s, k, n in rows})
+    late = Operation.objects.filter(created_at__gte=now - RECENT).order_by()
+    recent = late.values_list("state", "kind").annotate(n=Count("id"))
     yield gauge(
         "mcp_operations_last_hour", "Operations asked for in the last hour, by present state.", ["state", "kind"],
         {(s, k): n for s, k, n in recent},

@@ -59,7 +59,7 @@ def broker() -> Check:
         return Check("broker", True)
     try:
         with app.connection_for_write(connect_timeout=BROKER_LIMIT_S, transport_options=_impatient()) as link:
-            link.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_LIMIT_S)
+            link.ensure_connection(max_retries=1, interval_start=0, timeout=int(BROKER_LIMIT_S))
     except Exception:  # every transport has errors of its own, and any of them means "no"
         return Check("broker", False, "The broker does not answer.")
     return Check("broker", True)

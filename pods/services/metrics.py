@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from django.db.models import Count, Sum
 from prometheus_client.core import Metric
@@ -27,10 +28,11 @@ def hosts() -> Iterator[Metric]:
 @collects
 def capacity() -> Iterator[Metric]:
     """What may be promised and what is, by pod; guests, too."""
-    sums = {f"{side}_{d}": Sum(f"{side}_{d}") for side in ("cap", "used") for d in DIMENSIONS}
-    rows = list(Host.objects.exclude(duty=HostDuty.RETIRED).order_by().values("pod__slug").annotate(**sums, n_guests=Sum("guests")))
+    sums = {f"sum_{side}_{d}": Sum(f"{side}_{d}") for side in ("cap", "used") for d in DIMENSIONS}
+    live = Host.objects.exclude(duty=HostDuty.RETIRED).order_by()
+    rows: list[Any] = list(live.values("pod__slug").annotate(**sums, n_guests=Sum("guests")))
     for side, text in (("cap", "What may be promised."), ("used", "What is promised.")):
-        values = {(row["pod__slug"], d): row[f"{side}_{d}"] or 0 for row in rows for d in DIMENSIONS}
+        values = {(row["pod__slug"], d): row[f"sum_{side}_{d}"] or 0 for row in rows for d in DIMENSIONS}
         name = "mcp_capacity_total" if side == "cap" else "mcp_capacity_used"
         yield gauge(name, f"{text} In the unit that the dimension ends with.", ["pod", "dimension"], values)
     yield gauge("mcp_guests", "Guests by pod.", ["pod"], {(row["pod__slug"],): row["n_guests"] or 0 for row in rows})
@@ -40,7 +42,8 @@ def capacity() -> Iterator[Metric]:
 def drift() -> Iterator[Metric]:
     """Open findings by kind."""
     rows = DriftFinding.objects.filter(state=FindingState.OPEN).order_by().values_list("kind").annotate(n=Count("id"))
-    yield gauge("mcp_drift_open", "Differences between wish and hosts that wait for a decision.", ["kind"], {(k,): n for k, n in rows})
+    values = {(kind,): n for kind, n in rows}
+    yield gauge("mcp_drift_open", "Differences between wish and hosts that wait for a decision.", ["kind"], values)
 
 
 @collects

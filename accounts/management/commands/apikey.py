@@ -30,7 +30,9 @@ class Command(VerbCommand):
         make.add_argument("--user", default="", help="whom it belongs to; default: the account's first owner, the first operator")
         make.add_argument("--name", default="command-line")
         make.add_argument("--role", choices=Role.values, default=Role.OWNER)
-        make.add_argument("--scope", action="append", metavar="PERMISSION", help="narrow it, such as accelerators.read; repeatable")
+        make.add_argument(
+            "--scope", action="append", metavar="PERMISSION", help="narrow it, such as accelerators.read; repeatable"
+        )
         make.add_argument("--days", type=int, default=0, help="let it expire after so many days")
         self.verb("list", self._list, "keys that are not revoked", shows=True)
         self.verb("revoke", self._revoke, "make a key useless at once").add_argument("id")
@@ -46,9 +48,7 @@ class Command(VerbCommand):
             account = find_account(options["account"])
             user = find_user(options["user"]) if options["user"] else _an_owner(account)
             actor = Actor("command line", account, Role.OWNER, user=user, source="command line", is_operator=True)
-            _, key = create_api_key(
-                actor=actor, name=options["name"], role=options["role"], scopes=scopes, expires_at=expires_at
-            )
+            _, key = create_api_key(actor=actor, name=options["name"], role=options["role"], scopes=scopes, expires_at=expires_at)
         self.say(key)
 
     def _list(self, options: Options) -> None:

@@ -50,7 +50,9 @@ class Command(VerbCommand):
             self.say(f"Password (shown once): {password}")
 
     def _list(self, options: Options) -> None:
-        self.show(options, [_line(user) for user in User.objects.prefetch_related("memberships__account")], "There is nobody yet.")
+        self.show(
+            options, [_line(user) for user in User.objects.prefetch_related("memberships__account")], "There is nobody yet."
+        )
 
 
 def _given(options: Options) -> str:

@@ -42,7 +42,7 @@ class Command(VerbCommand):
         add.add_argument("--user", default="root")
         add.add_argument("--driver", default="lxc", choices=sorted(DRIVERS))
         add.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="for the driver; repeatable")
-        add.add_argument("--host-key", default="", metavar="'TYPE BASE64'", help="the key it must show; default: what it shows now")
+        add.add_argument("--host-key", default="", metavar="'TYPE BASE64'", help="what it must show; default: what it shows now")
         add.add_argument("--yes", action="store_true", help="do not ask")
         listing = self.verb("list", self._list, "all hosts that are not retired", shows=True)
         listing.add_argument("--pod", default="")

@@ -62,7 +62,7 @@ class Command(VerbCommand):
         self.say(f"Added pod {pod.slug}. Next: ./manage.py host add ADDRESS --pod {pod.slug}")
 
     def _list(self, options: Options) -> None:
-        self.show(options, [_line(pod) for pod in Pod.objects.all()], "There is no pod yet: ./manage.py pod add SLUG --network CIDR")
+        self.show(options, [_line(pod) for pod in Pod.objects.all()], "There is no pod yet: ./manage.py pod add")
 
     def _show(self, options: Options) -> None:
         pod = find_pod(options["pod"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +19,7 @@ class Command(BaseCommand):
     """Exit code 0 when nothing is worse than a warning, 1 otherwise."""
 
     help = "Examine settings, database, broker, workers, hosts and books; print OK, WARN or FAIL with a remedy each."
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """See help."""

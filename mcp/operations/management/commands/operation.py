@@ -31,7 +31,8 @@ class Command(VerbCommand):
         listing.add_argument("--state", choices=OperationState.values, default="")
         listing.add_argument("--target", default="", help="name or id of what they work on")
         listing.add_argument("--limit", type=int, default=30)
-        self.verb("show", self._show, "one operation: steps, placement, and what an operator needs to know", shows=True).add_argument("id")
+        show = self.verb("show", self._show, "one operation: steps, placement, and what an operator needs to know", shows=True)
+        show.add_argument("id")
         self.verb("retry", self._retry, "try one that needs attention again").add_argument("id")
         self.verb("cancel", self._cancel, "cancel at the next step boundary, taking back what was begun").add_argument("id")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,7 @@ class Command(BaseCommand):
     """Becomes gunicorn (the same process id), so whoever started it can watch and end it."""
 
     help = "Serve the portal and the API; with the in-process broker, the worker and the clock too."
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """See help."""
