@@ -13,9 +13,10 @@ import dj_database_url
 
 from mcp.environment import Environment
 
-env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = env.path("MCP_VAR_DIR", BASE_DIR / "var")
+VAR_DIR = Environment().path("MCP_VAR_DIR", BASE_DIR / "var")
+# Below the environment lies a file of settings, so that `make up` and every `./manage.py` after it agree on the secrets.
+env = Environment.with_file(VAR_DIR / "settings.env")
 IMAGE_DIR = env.path("MCP_IMAGE_DIR", VAR_DIR / "images")
 
 # "production" refuses unsafe defaults (mcp/checks.py); "embedded" is one person on one machine.
@@ -42,9 +43,11 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "mcp.health",
     "mcp.operations",
     "mcp.events",
     "mcp.api",
+    "mcp.web",
     "accounts",
     "pods",
     "accelerators",
@@ -52,6 +55,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mcp.logs.RequestIdMiddleware",
+    "mcp.health.middleware.RequestMetricsMiddleware",
+    "mcp.web.middleware.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -61,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "mcp.web.middleware.ErrorPages",
 ]
 
 ROOT_URLCONF = "mcp.urls"
@@ -75,6 +81,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.web.context.whoami",
             ],
         },
     }
@@ -124,6 +131,8 @@ PASSWORD_HASHERS = [
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
+CSRF_FAILURE_VIEW = "mcp.web.errors.csrf_failure"
+SIGN_IN_TRIES_PER_MINUTE = int(env.number("MCP_SIGN_IN_TRIES", 8, 1))
 
 HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -141,6 +150,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["mcp.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "mcp" / "static"]
@@ -216,6 +226,8 @@ LANE_DEFAULTS: dict[str, int] = {
     "account": int(env.number("MCP_LANE_ACCOUNT", 32, 1)),
 }
 WORKER_THREADS = int(env.number("MCP_WORKER_THREADS", 12, 1))
+# The queues of the worker inside the web process; separate workers are told with `celery worker -Q` instead.
+WORKER_QUEUES = env.names("MCP_WORKER_QUEUES", "mcp")
 
 # --- keeping true ---------------------------------------------------------------------------------------------------
 HEARTBEAT_PERIOD_S = env.number("MCP_HOST_HEARTBEAT_S", 10, 0.5)
@@ -248,8 +260,12 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "heartbeats": {"task": "pods.heartbeat_hosts", "schedule": HEARTBEAT_PERIOD_S, "options": {"expires": 10}},
     "reconcile": {"task": "pods.reconcile_hosts", "schedule": RECONCILE_PERIOD_S, "options": {"expires": 30}},
     "trash": {"task": "accelerators.empty_trash", "schedule": 60.0, "options": {"expires": 60}},
+    "pulses": {"task": "mcp.health.forget_the_dead", "schedule": 3600.0, "options": {"expires": 600}},
     "forget": {"task": "mcp.api.forget_idempotency_keys", "schedule": 3600.0, "options": {"expires": 600}},
 }
+
+# Who may read /metrics: a function of the request, in an app above the kernel.
+OPERATOR_GATE = "accounts.services.operators.is_operator"
 
 LOG_LEVEL = env.text("MCP_LOG_LEVEL", "INFO")
 LOG_FORMAT = env.text("MCP_LOG_FORMAT", "json")

@@ -35,6 +35,7 @@ from pods.gear.hypervisor.lxc.render import UID_BASE, UIDS, RawLimits, files, po
 from pods.gear.transport import Command, CommandResult, Runner
 
 QUESTION_S = 20.0
+HEARTBEAT_S = 5.0  # what takes longer than this to answer is not well
 CHANGE_S = 120.0  # includes up to 60 s of waiting for another command on the same guest
 IMAGE_S = 1800.0
 _ERRORS: dict[int, type[GearError]] = {
@@ -75,7 +76,7 @@ class LxcHypervisor:
 
     def heartbeat(self) -> str:
         """See Hypervisor."""
-        result = self._runner.run(Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=QUESTION_S, mutating=False)
+        result = self._runner.run(Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=HEARTBEAT_S, mutating=False)
         self._check(result, "heartbeat", mutating=False)
         return result.text.strip()
 

@@ -202,8 +202,8 @@ def _note_setting(guests: dict[str, Guest], name: str, line: str) -> None:
 
 
 def _note_monitor(guests: dict[str, Guest], line: str) -> None:
-    guest = guests.get(line.split("/")[-2])
-    if guest is not None:
+    guest = guests.get(PurePosixPath(line).parent.name)
+    if guest is not None and line.endswith("/command"):
         guest.monitor = True
 
 

@@ -4,7 +4,7 @@
 
 SETTINGS='# mcp\.|lxc\.(idmap|uts\.name|cgroup2?\.[a-z]|net\.[0-9]+\.(hwaddr|veth\.pair|ipv4\.address)) *'
 # Everything else that is read holds numbers, "max", or a state in capitals.
-VALUES='-?[0-9]|max|[A-Z]+$'
+VALUES='(-?[0-9]+|max)( [0-9]+)?$|[A-Z]+$'
 
 dump() { # ID or "*", and "no" if it is known that nothing runs
     printf '@files\n'
