@@ -23,7 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--hosts", type=int, default=pods.DEFAULT_HOSTS, metavar="N", help="1 to 5")
     up.add_argument("--subnet", metavar="CIDR", help="lower half for guests, upper half for management; default: a free /22")
     up.add_argument("--store-gib", type=int, default=pods.DEFAULT_STORE_GIB, metavar="N", help="size of each host's disk")
-    _verb(verbs, "down", "remove a pod without a trace")
+    down = _verb(verbs, "down", "remove a pod without a trace")
+    down.add_argument("--keep", action="store_true", help="keep disks and keys, so that `up` brings the same hosts back")
     _verb(verbs, "status", "show a pod").add_argument("--json", action="store_true")
     host = verbs.add_parser("host", help="do something to one host")
     actions = host.add_subparsers(dest="action", required=True)
@@ -61,7 +62,7 @@ def _up(arguments: argparse.Namespace) -> int:
 
 
 def _down(arguments: argparse.Namespace) -> int:
-    Pod.down(arguments.name, state_dir=arguments.state_dir)
+    Pod.down(arguments.name, state_dir=arguments.state_dir, keep=arguments.keep)
     return 0
 
 

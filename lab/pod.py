@@ -96,13 +96,20 @@ class Pod:
 
     @classmethod
     def _resume(cls, name: str, directory: Path) -> Pod:
-        """The pod on record, complete again; what half exists (or died with the machine) is built anew."""
+        """The pod on record, complete again: what half exists is built anew; a whole one that was put away, or went
+        down with the machine, comes back with its disks, keys and addresses."""
         facts = _read(directory)
         plan = _plan_of(facts)
-        if not facts["complete"] or plan.guest_bridge not in network.links():
+        if not facts["complete"]:
             cls.down(name, state_dir=directory)
             options = {"hosts": len(plan.hosts), "store_gib": facts["store_gib"]}
             return cls.up(name, subnet=plan.subnet, state_dir=directory, **options)
+        if elsewhere := _belongs_elsewhere(plan, directory):
+            raise LabError(f"a pod named {name} stands already, in {elsewhere}; choose another name or take it down")
+        if plan.guest_bridge not in network.links():
+            check_machine()
+            with _machine_lock():
+                network.build_bridges(plan, directory)
         _each(plan, lambda item: host.start(plan, item, directory / item.name))
         return cls.load(name, state_dir=directory)
 
@@ -127,12 +134,13 @@ class Pod:
         )
 
     @classmethod
-    def down(cls, name: str, *, state_dir: Path | None = None) -> None:
-        """Remove everything of the pod, whatever state it is in; repeatable.
+    def down(cls, name: str, *, state_dir: Path | None = None, keep: bool = False) -> None:
+        """Remove everything of the pod, whatever state it is in; repeatable. With `keep` its files stay (disks and keys),
+        so that `up` brings the same hosts back; nothing runs, is mounted or plugged in meanwhile.
 
         Raises LabError if the pod of that name was built with another state directory.
         """
-        if elsewhere := _demolish_pod(name, _directory(name, state_dir)):
+        if elsewhere := _demolish_pod(name, _directory(name, state_dir), keep=keep):
             raise LabError(f"pod {name} was built in {elsewhere}; take it down with --state-dir {elsewhere}")
 
     def host(self, name: str) -> Host:
@@ -275,14 +283,15 @@ def _build_host(plan: PodPlan, item: HostPlan, directory: Path, store_gib: int) 
     host.start(plan, item, directory / item.name)
 
 
-def _demolish_pod(name: str, directory: Path) -> Path | None:
-    """Remove everything of the pod; what stands is left alone, and its place answered, if it is another's."""
+def _demolish_pod(name: str, directory: Path, *, keep: bool = False) -> Path | None:
+    """Remove everything of the pod (but its files with `keep`); another's is left alone, and its place answered."""
     plan = _widest_plan(name, directory)
     if elsewhere := _belongs_elsewhere(plan, directory):
         return elsewhere
     _each(plan, lambda item: _demolish(item, directory / item.name))
     network.remove(plan, directory)
-    shutil.rmtree(directory, ignore_errors=True)
+    if not keep:
+        shutil.rmtree(directory, ignore_errors=True)
     return None
 
 

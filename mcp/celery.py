@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcp.settings")
 
 app = Celery("mcp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["mcp.operations", "mcp.api", "pods", "accelerators"])
+app.autodiscover_tasks(["mcp.operations", "mcp.health", "mcp.api", "pods", "accelerators"])
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def refuse_unsafe_settings(**kwargs: Any) -> None:
+    """A worker or clock does not start on settings that production refuses."""
+    from mcp.checks import demand_safe
+
+    demand_safe()
+
+
+@signals.worker_ready.connect
+def announce(sender: Any, **kwargs: Any) -> None:
+    """Leave signs of life from now on (a worker inside the web process does so by itself)."""
+    from mcp.health.services.pulse import Presence
+    from mcp.operations.lease import leases
+
+    sender.controller.mcp_presence = presence = Presence(leases.owner, queues=sorted(map(str, app.amqp.queues.consume_from)))
+    presence.start()
+
+
+@signals.worker_shutting_down.connect
+def stop_claiming_new_work(**kwargs: Any) -> None:
+    """On SIGTERM: finish or park what is in hand."""
+    from mcp.operations.stopping import stop_claiming
+
+    stop_claiming()
+
+
+@signals.worker_shutdown.connect
+def say_goodbye(sender: Any, **kwargs: Any) -> None:
+    """The worker left in good order."""
+    presence = getattr(sender, "mcp_presence", None)
+    if presence is not None:
+        presence.stop()

@@ -18,6 +18,14 @@ class Environment:
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = os.environ if values is None else values
 
+    @classmethod
+    def with_file(cls, path: Path) -> Environment:
+        """The process's environment, over the lines of a file (`NAME=value`, # for comments) where there is one.
+
+        Raises ImproperlyConfigured for a line that is neither, or a file that cannot be read.
+        """
+        return cls({**read_file(path), **os.environ})
+
     def text(self, name: str, default: str = "") -> str:
         """A string; the default when unset or empty."""
         return self._values.get(name, "") or default
@@ -52,3 +60,21 @@ class Environment:
         """A path; a leading ~ is expanded."""
         raw = self.text(name)
         return Path(raw).expanduser() if raw else default
+
+
+def read_file(path: Path) -> dict[str, str]:
+    """The settings in a file, or none if there is no such file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except OSError as exc:
+        raise ImproperlyConfigured(f"{path} cannot be read ({exc.strerror}); run as the user that owns it.") from exc
+    settings: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.strip().partition("=")
+        if equals and name.startswith("MCP_"):
+            settings[name] = value.strip()
+        elif name and not name.startswith("#"):
+            raise ImproperlyConfigured(f"{path}, line {number}: expected MCP_NAME=value or a comment.")
+    return settings

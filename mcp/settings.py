@@ -13,9 +13,10 @@ import dj_database_url
 
 from mcp.environment import Environment
 
-env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = env.path("MCP_VAR_DIR", BASE_DIR / "var")
+VAR_DIR = Environment().path("MCP_VAR_DIR", BASE_DIR / "var")
+# Below the environment lies a file of settings, so that `make up` and every `./manage.py` after it agree on the secrets.
+env = Environment.with_file(VAR_DIR / "settings.env")
 IMAGE_DIR = env.path("MCP_IMAGE_DIR", VAR_DIR / "images")
 
 # "production" refuses unsafe defaults (mcp/checks.py); "embedded" is one person on one machine.
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "mcp.health",
     "mcp.operations",
     "mcp.events",
     "mcp.api",
@@ -53,6 +55,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "mcp.logs.RequestIdMiddleware",
+    "mcp.health.middleware.RequestMetricsMiddleware",
     "mcp.web.middleware.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -138,7 +141,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("MCP_BEHIND_PROXY") else None
+# Only behind a proxy of ours may the X-Forwarded-* headers be believed.
+BEHIND_PROXY = env.flag("MCP_BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en"
@@ -159,7 +164,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["mcp.api.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "mcp.api.paging.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -172,7 +177,30 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "MCP",
     "VERSION": "1",
+    "DESCRIPTION": (
+        "A self-service cloud. Send `Authorization: Bearer KEY`. Times are RFC 3339 in UTC, ids are UUIDs, and where a path "
+        "takes an id it also takes a name. Lists answer `results`, `next` and `previous`; follow the addresses as they are. "
+        "Errors are RFC 9457 problem documents whose `code` never changes. What takes time answers 202 with the resource, its "
+        "`operation` embedded, and the operation's address in `Location`; `Prefer: wait=N` holds the answer until it has ended. "
+        "Every POST takes an `Idempotency-Key`, every change `?dry_run=true`."
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AcceleratorState": "accelerators.states.State",
+        "OperationState": "mcp.operations.states.OperationState",
+        "StepState": "mcp.operations.states.StepState",
+        "PodState": "pods.states.PodState",
+        "HostState": "pods.states.HostState",
+        "HostDuty": "pods.states.HostDuty",
+        "FindingState": "pods.states.FindingState",
+        "FindingKind": "pods.states.FindingKind",
+        "AccountState": "accounts.models.Account.State",
+        "ImageState": "pods.models.Image.State",
+        "Role": "accounts.permissions.Role",
+        "Spread": "pods.models.allocation.Spread",
+        "Kind": ["zone", "vm"],
+        "Power": ["running", "stopped", "unknown"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -198,6 +226,8 @@ LANE_DEFAULTS: dict[str, int] = {
     "account": int(env.number("MCP_LANE_ACCOUNT", 32, 1)),
 }
 WORKER_THREADS = int(env.number("MCP_WORKER_THREADS", 12, 1))
+# The queues of the worker inside the web process; separate workers are told with `celery worker -Q` instead.
+WORKER_QUEUES = env.names("MCP_WORKER_QUEUES", "mcp")
 
 # --- keeping true ---------------------------------------------------------------------------------------------------
 HEARTBEAT_PERIOD_S = env.number("MCP_HOST_HEARTBEAT_S", 10, 0.5)
@@ -209,6 +239,9 @@ THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),
 }
+# Long answers (Prefer: wait, event streams) that one process holds at once, and how long a stream lasts.
+HELD_ANSWERS = int(env.number("MCP_HELD_ANSWERS", 16, 1))
+EVENT_STREAM_S = env.number("MCP_EVENT_STREAM_S", 60, 1)
 CURRENCY = env.text("MCP_CURRENCY", "USD")
 
 CELERY_BROKER_URL = BROKER_URL
@@ -227,8 +260,12 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "heartbeats": {"task": "pods.heartbeat_hosts", "schedule": HEARTBEAT_PERIOD_S, "options": {"expires": 10}},
     "reconcile": {"task": "pods.reconcile_hosts", "schedule": RECONCILE_PERIOD_S, "options": {"expires": 30}},
     "trash": {"task": "accelerators.empty_trash", "schedule": 60.0, "options": {"expires": 60}},
+    "pulses": {"task": "mcp.health.forget_the_dead", "schedule": 3600.0, "options": {"expires": 600}},
     "forget": {"task": "mcp.api.forget_idempotency_keys", "schedule": 3600.0, "options": {"expires": 600}},
 }
+
+# Who may read /metrics: a function of the request, in an app above the kernel.
+OPERATOR_GATE = "accounts.services.operators.is_operator"
 
 LOG_LEVEL = env.text("MCP_LOG_LEVEL", "INFO")
 LOG_FORMAT = env.text("MCP_LOG_FORMAT", "json")

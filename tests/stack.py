@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
@@ -43,7 +44,8 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{row['NAME']}"
     credentials = f"{row['USER']}:{row['PASSWORD']}@" if row.get("PASSWORD") else f"{row['USER']}@" if row["USER"] else ""
-    return f"postgres://{credentials}{row['HOST'] or 'localhost'}:{row['PORT'] or 5432}/{row['NAME']}"
+    host = quote(row["HOST"] or "localhost", safe="")  # a directory of sockets is a host, too
+    return f"postgres://{credentials}{host}{f':{port}' if (port := row['PORT']) else ''}/{row['NAME']}"
 
 
 @dataclass

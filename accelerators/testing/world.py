@@ -78,7 +78,7 @@ def make_world(*, hosts: int = 2, pod_name: str = "", cidr: str = "10.99.0.0/24"
         add_host(actor=system(), wish=wish)
     ensure_small_plan()
     image = Image.objects.filter(slug="busybox").first() or Image.objects.create(
-        slug="busybox", version="1", os="BusyBox", sha256="b" * 64, size_bytes=1024, file="busybox-1.tar.zst"
+        slug="busybox", version="1", os="BusyBox", sha256="b" * 64, size_bytes=1, file="busybox-1.tar.zst"
     )
     return World(account, user, pod, image, simulated)
 

@@ -1,4 +1,4 @@
-"""Open an account; an operator's verb."""
+"""Open, suspend and resume accounts; operators' verbs."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ def open_account(*, actor: Actor, slug: str, name: str, owner: User | None = Non
             target_id=account.pk, target_name=slug,
         )  # fmt: skip
     return account
+
+
+def set_account_state(*, actor: Actor, account: Account, state: Account.State, reason: str = "") -> Account:
+    """Suspend or resume; an account that is closed stays closed. Repeatable. Raises Forbidden, Conflict."""
+    if not actor.is_operator:
+        raise Forbidden("Only operators of the installation suspend and resume accounts.")
+    with transaction.atomic():
+        locked = Account.objects.select_for_update().get(pk=account.pk)
+        before = locked.state
+        if before == state:
+            return locked
+        if before == Account.State.CLOSED:
+            raise Conflict(f"The account {account.slug} is closed.")
+        locked.state = state
+        locked.save(update_fields=["state"])
+        audit(
+            f"account.{state}", actor=actor.label, source=actor.source, account_id=account.pk, target_type="account",
+            target_id=account.pk, target_name=account.slug, changes={"before": before, "reason": reason},
+        )  # fmt: skip
+    return locked

@@ -10,6 +10,9 @@ cidr=$2
 gateway=$3
 base=$((1000000 + $4 * 65536))
 store=/var/lib/mcp/store
+# A hardware address that stays: with a new one at every start, whoever remembers the old one talks to nobody for a while.
+# shellcheck disable=SC2046,SC2183 # the address is split into four numbers on purpose
+mac=$(printf '02:4d:%02x:%02x:%02x:%02x' $(echo "${cidr%/*}" | tr . ' '))
 image=$store/image-$5
 
 if [ ! -d "$image" ]; then
@@ -36,6 +39,7 @@ lxc.net.0.type = veth
 lxc.net.0.link = br0
 lxc.net.0.flags = up
 lxc.net.0.name = eth0
+lxc.net.0.hwaddr = $mac
 lxc.net.0.ipv4.address = $cidr
 lxc.net.0.ipv4.gateway = $gateway
 lxc.start.auto = 1

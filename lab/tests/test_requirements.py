@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,8 @@ from lab.errors import LabError
 @pytest.fixture
 def capable(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A machine that has everything."""
-    monkeypatch.setattr(requirements.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(requirements.shutil, "which", lambda name, path: f"/usr/bin/{name}")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name, path: f"/usr/bin/{name}")
     monkeypatch.setattr(requirements, "_file_systems", list)
     monkeypatch.setattr(requirements, "_devices", list)
     monkeypatch.setattr(cgroups, "hierarchies", lambda: (cgroups.Hierarchy(Path("/"), 2, "rw"),))
@@ -27,14 +29,14 @@ def test_a_capable_machine_lacks_nothing(capable: pytest.MonkeyPatch) -> None:
 
 
 def test_without_root_that_is_the_reason(capable: pytest.MonkeyPatch) -> None:
-    capable.setattr(requirements.os, "geteuid", lambda: 1000)
+    capable.setattr(os, "geteuid", lambda: 1000)
     assert requirements.reason() == "the pod in a box cannot run on this machine, which lacks root (run it as root or with sudo)"
     with pytest.raises(LabError, match="sudo"):
         requirements.check_machine()
 
 
 def test_a_missing_program_names_its_package(capable: pytest.MonkeyPatch) -> None:
-    capable.setattr(requirements.shutil, "which", lambda name, path: None if name in ("lxc-start", "unshare") else name)
+    capable.setattr(shutil, "which", lambda name, path: None if name in ("lxc-start", "unshare") else name)
     assert requirements.missing_packages() == ("lxc", "util-linux")
     assert "apt-get install lxc" in requirements.reason()
 

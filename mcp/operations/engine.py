@@ -25,6 +25,7 @@ from mcp.operations.kinds import Step, kind_of
 from mcp.operations.lease import leases
 from mcp.operations.models import Operation, StepRecord, Ticket
 from mcp.operations.states import OperationState, StepState
+from mcp.operations.stopping import stopping
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +75,8 @@ def _forward(ctx: StepContext) -> float | None:
             continue
         if _cancel_wanted(ctx):
             return _turn_back(ctx, record, Cancelled("It was cancelled on request."))
+        if stopping():
+            return _park(ctx, 0.0, "Its worker is ending; another one goes on in a moment.")
         try:
             _carry_out(ctx, step, record)
         except Again as again:

@@ -11,16 +11,15 @@ from pods.gear.hypervisor.base import Hypervisor
 from pods.gear.hypervisor.lxc.driver import LxcHypervisor
 from pods.gear.simulated import SimulatedHypervisor, SimulatedPod
 from pods.gear.transport import SshRunner, SshTarget
-from pods.gear.transport.connection import scan_host_key as scan_ssh_host_key
+from pods.gear.transport import scan_host_key as scan_ssh_host_key
 
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """How to reach one host. `options` are the driver's own:
+    """How to reach one host, as plain values. Options are the driver's own:
 
-    - lxc: `lxc_path` (default /var/lib/lxc), `store` (default /var/lib/mcp)
-    - simulated: `pod` (a name, or an absolute path of a directory shared by processes; default "default");
-      `address` is the simulated host's name
+    - lxc: `store` (default /var/lib/mcp/store) and `lxc_path` (default /var/lib/lxc), directories on the host
+    - simulated: `pod`, a name, or the absolute path of a directory that several processes share
     """
 
     driver: str
@@ -41,13 +40,14 @@ class Driver:
     over_ssh: bool
 
 
+def _simulated(access: HostAccess) -> Hypervisor:
+    pod = SimulatedPod.named(str(access.options.get("pod", "default")))
+    return SimulatedHypervisor(pod, access.address)
+
+
 def _lxc(access: HostAccess) -> Hypervisor:
     target = SshTarget(access.address, access.port, access.user, access.host_key, access.private_key)
-    return LxcHypervisor(SshRunner(target), **access.options)
-
-
-def _simulated(access: HostAccess) -> Hypervisor:
-    return SimulatedHypervisor(SimulatedPod.named(str(access.options.get("pod", "default"))), access.address)
+    return LxcHypervisor(SshRunner(target), **{key: str(value) for key, value in access.options.items()})
 
 
 DRIVERS: Mapping[str, Driver] = {
@@ -57,7 +57,7 @@ DRIVERS: Mapping[str, Driver] = {
 
 
 def open_hypervisor(access: HostAccess) -> Hypervisor:
-    """The driver of a host; opens no connection, which are pooled. Raises GearRefused for an unknown driver."""
+    """The driver of a host; cheap, since connections are pooled. Raises GearRefused for an unknown driver."""
     driver = DRIVERS.get(access.driver)
     if driver is None:
         raise GearRefused(f"There is no driver {access.driver!r}; there are {', '.join(sorted(DRIVERS))}.")

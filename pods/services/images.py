@@ -59,3 +59,29 @@ def find_image(wanted: str) -> Image:
             "image", f"there is no active image {wanted[:80]!r}; choose one of {', '.join(slugs) or 'none yet'}."
         )
     return image
+
+
+def find_any_image(wanted: str) -> Image:
+    """As `find_image`, disabled ones included; for operators. Raises ImageUnavailable."""
+    slug, _, version = wanted.partition("@")
+    found = Image.objects.filter(slug=slug).order_by("-created_at", "-version")
+    image = (found.filter(version=version) if version else found).first()
+    if image is None:
+        known = ", ".join(f"{i.slug}@{i.version}" for i in Image.objects.all()[:20])
+        raise ImageUnavailable.on("image", f"there is no image {wanted[:80]!r}; there are: {known or 'none yet'}.")
+    return image
+
+
+def set_image_state(*, actor: Actor, image: Image, state: Image.State) -> Image:
+    """Disable or enable; what was made from it goes on. Repeatable. Raises Forbidden."""
+    if not actor.is_operator:
+        raise Forbidden("Only operators of the installation disable and enable images.")
+    with transaction.atomic():
+        changed = Image.objects.filter(pk=image.pk).exclude(state=state).update(state=state)
+        if changed:
+            audit(
+                f"image.{state}", actor=actor.label, source=actor.source, target_type="image", target_id=image.pk,
+                target_name=str(image),
+            )  # fmt: skip
+    image.refresh_from_db()
+    return image

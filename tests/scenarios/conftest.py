@@ -15,7 +15,8 @@ from tests.real_pod import RealPod, make_real_pod
 from tests.stack import Stack, running_stack
 
 
-def _need(part: str, present: bool, reason: str) -> None:
+def need(part: str, present: bool, reason: str) -> None:
+    """Skip with the reason unless the part is there; fail if `MCP_REQUIRE` names it."""
     if present:
         return
     if part in os.environ.get("MCP_REQUIRE", "").split(","):
@@ -38,7 +39,7 @@ def real_pod(transactional_db: None, lab: Lab) -> RealPod:
 @pytest.fixture
 def stack(transactional_db: None, tmp_path: Path) -> Iterator[Stack]:
     """A worker and beat as processes, on PostgreSQL and Redis."""
-    _need("postgres", connection.vendor == "postgresql", "needs MCP_DATABASE_URL of a PostgreSQL server")
-    _need("redis", settings.BROKER_URL.startswith("redis"), "needs MCP_BROKER_URL of a Redis server")
+    need("postgres", connection.vendor == "postgresql", "needs MCP_DATABASE_URL of a PostgreSQL server")
+    need("redis", settings.BROKER_URL.startswith("redis"), "needs MCP_BROKER_URL of a Redis server")
     with running_stack(tmp_path) as running:
         yield running

@@ -50,7 +50,6 @@ def at_rest(pod: RealPod) -> bool:
 
 def test_the_worker_may_be_killed_at_any_moment(real_pod: RealPod, stack: Stack) -> None:
     rng = random.Random(SEED)
-    print(f"MCP_SEED={SEED} MCP_KILLS={KILLS}")
     real_pod.ask("warm", count=2)
     until(lambda: at_rest(real_pod), what="the first two creates")
     for number in range(KILLS):

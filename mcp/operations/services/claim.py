@@ -16,6 +16,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Win
 from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 
+from mcp.health.services.pulse import bump
 from mcp.operations.models import Lane, Operation, Ticket
 from mcp.operations.states import OperationState
 
@@ -116,6 +117,8 @@ def _say_it_waits(operation: Operation, lane: str, now: datetime) -> None:
 
 def _lease(operation: Operation, owner: str, now: datetime) -> Operation:
     """Write owner, expiry and the next fence of this *target*, so that a host can order commands of different operations."""
+    if operation.state == OperationState.RUNNING:
+        bump("lease_takeovers")
     highest = Operation.objects.filter(target_id=OuterRef("target_id")).values("target_id")
     Operation.objects.filter(pk=operation.pk).update(
         state=OperationState.RUNNING,

@@ -6,7 +6,7 @@ the highest fence it has seen per guest and refuses lower ones (`StaleFence`), s
 cannot undo newer work. Equal fences are accepted: verbs are repeatable.
 
 Drivers know neither models nor tasks. They raise only `pods.gear.errors`.
-`pods/gear/hypervisor/contract.py` is the suite that every driver passes.
+`pods/tests/gear/hypervisor/contract.py` is the suite that every driver passes.
 """
 
 from __future__ import annotations

@@ -67,9 +67,7 @@ def check_spec(spec: GuestSpec) -> GuestSpec:
         _check_nic(nic)
     for resolver in spec.resolvers:
         _check_address(resolver, "resolvers")
-    _require(
-        not spec.search_domain or bool(_DOMAIN.fullmatch(spec.search_domain)), "search_domain", "is no domain name"
-    )
+    _require(not spec.search_domain or bool(_DOMAIN.fullmatch(spec.search_domain)), "search_domain", "is no domain name")
     _check_keys(spec.ssh_keys)
     _require(len(spec.user_script.encode()) <= MAX_SCRIPT_BYTES, "user_script", "must not exceed 64 KiB")
     _require("\0" not in spec.user_script, "user_script", "must not hold a NUL byte")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pods.gear.errors import (
     GearUnknown,
     GearUnreachable,
     GuestExists,
+    ImageBroken,
     NoSuchGuest,
     StaleFence,
 )
@@ -77,6 +79,7 @@ class SimulatedHypervisor:
         check_image(image)
         if self._call("has_image", lambda state: image.key in state.images):
             return
+        _check_bytes(image)
         self._call("ensure_image", lambda state: _add_image(state, image.key))
         if progress is not None:
             progress("Copied the image to the host", 1.0)
@@ -99,9 +102,7 @@ class SimulatedHypervisor:
         """See Hypervisor. A guest listens the "boot" delay after its start."""
         deadline = self._pod.clock.now() + timeout_s
         while True:
-            left = self._call(
-                "wait_listening", lambda state: _until_listening(state, guest_id, port, self._pod.clock.now())
-            )
+            left = self._call("wait_listening", lambda state: _until_listening(state, guest_id, port, self._pod.clock.now()))
             if left is not None and left <= 0:
                 return True
             if self._pod.clock.now() >= deadline:
@@ -122,6 +123,7 @@ class SimulatedHypervisor:
 
         def effect(state: HostState) -> None:
             _pass_fence(state, guest_id, fence)
+            _refuse_foreign(state, guest_id)
             state.guests.pop(_name(guest_id), None)
 
         self._call("destroy", effect)
@@ -230,6 +232,25 @@ def _existing(state: HostState, guest_id: str) -> GuestState:
     return guest
 
 
+def _check_bytes(image: base.ImageRef) -> None:
+    """As a host would; an image that exists on paper only (size 1, for benchmarks) is taken at its word."""
+    if image.size_bytes == 1:
+        return
+    try:
+        with image.path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ImageBroken(f"The control plane's copy of image {image.key} cannot be read.") from error
+    if found != image.sha256:
+        raise ImageBroken(f"The bytes of image {image.key} do not match its checksum.")
+
+
+def _refuse_foreign(state: HostState, guest_id: str) -> None:
+    guest = state.guests.get(_name(guest_id))
+    if guest is not None and guest.guest_id is None:
+        raise GuestExists(f"{state.name}: {guest.name} exists and is not ours.")
+
+
 def _add_image(state: HostState, key: str) -> None:
     if key not in state.images:
         state.images.append(key)
@@ -238,16 +259,13 @@ def _add_image(state: HostState, key: str) -> None:
 def _create(state: HostState, spec: base.GuestSpec, fence: int) -> GuestState:
     _pass_fence(state, spec.guest_id, fence)
     name = _name(spec.guest_id)
+    _refuse_foreign(state, spec.guest_id)
     guest = state.guests.get(name)
-    if guest is not None and guest.guest_id is None:
-        raise GuestExists(f"{state.name}: {name} exists and is not ours.")
     _check_room(state, spec)
     if guest is None:
         if spec.image.key not in state.images:
             raise GearRefused(f"{state.name} has no copy of image {spec.image.key}.")
-        guest = GuestState(
-            name, spec.guest_id, spec.limits, spec.uid_slot, spec.image.key, user_script=spec.user_script
-        )
+        guest = GuestState(name, spec.guest_id, spec.limits, spec.uid_slot, spec.image.key, user_script=spec.user_script)
         state.guests[name] = guest
     guest.converge(spec)
     return guest

@@ -68,9 +68,7 @@ class SimulatedHost:
         with self.pod.store.change(self.name) as state:
             return state
 
-    def fail_next(
-        self, verb: str, error: type[GearError] = GearUnknown, *, after_effect: bool = False, times: int = 1
-    ) -> None:
+    def fail_next(self, verb: str, error: type[GearError] = GearUnknown, *, after_effect: bool = False, times: int = 1) -> None:
         """The next calls of a verb raise; with `after_effect` the change is made all the same."""
         fault = Fault(verb, error.__name__, f"{self.name}: simulated failure of {verb}.", after_effect)
         self._change(lambda state: state.faults.extend([fault] * times))
@@ -120,6 +118,10 @@ class SimulatedHost:
         """A guest that MCP did not make."""
         guest = GuestState(name=name, guest_id=None, limits=Limits(memory_mib, 1.0, 1.0, 512), running=running)
         self._change(lambda state: state.guests.update({name: guest}))
+
+    def destroy_foreign(self, name: str) -> None:
+        """Undo `create_foreign`."""
+        self._change(lambda state: state.guests.pop(name))
 
     def change_limits(self, guest_id: str, limits: Limits) -> None:
         """As by hand on the host."""

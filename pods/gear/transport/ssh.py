@@ -78,13 +78,9 @@ class SshRunner:
         """
         temporary = posixpath.join(posixpath.dirname(remote), f".{posixpath.basename(remote)}.{secrets.token_hex(6)}")
         script = 'umask 077; if cat > "$1" && mv -f "$1" "$2"; then exit 0; fi; rm -f "$1"; exit 1'
-        result = self.stream(
-            Command("sh", "-c", script, "put", temporary, remote), local, timeout_s=timeout_s, sent=sent
-        )
+        result = self.stream(Command("sh", "-c", script, "put", temporary, remote), local, timeout_s=timeout_s, sent=sent)
         if result.exit_code != 0:
-            raise GearRefused(
-                f"{self.name} could not write {remote}.", context={"host": self.name, "said": result.last_words()}
-            )
+            raise GearRefused(f"{self.name} could not write {remote}.", context={"host": self.name, "said": result.last_words()})
 
     def close(self) -> None:
         """Connections belong to the pool and stay open for the next caller."""

@@ -34,7 +34,8 @@ def test_a_published_image_is_read_back_the_same(tmp_path: Path) -> None:
 
 
 def test_the_manifest_does_not_care_where_it_lies(tmp_path: Path) -> None:
-    publish(tmp_path / "a" if (tmp_path / "a").mkdir() is None else tmp_path)
+    (tmp_path / "a").mkdir()
+    publish(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
     assert store.images(tmp_path / "b")[0].path == tmp_path / "b" / "busybox-20261123.tar.zst"
 

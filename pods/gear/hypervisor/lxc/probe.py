@@ -49,9 +49,7 @@ def facts(text: str, store: str, *, asked_at: float) -> HostFacts:
             missing=_missing(values["lacks"], kind, values["bridge"], store),
         )
     except (IndexError, ValueError) as error:
-        raise GearRefused(
-            "The host's answer to the probe is not understood.", context={"output": text[-400:]}
-        ) from error
+        raise GearRefused("The host's answer to the probe is not understood.", context={"output": text[-400:]}) from error
 
 
 def _values(text: str) -> dict[str, list[str]]:

@@ -59,9 +59,7 @@ def port_prefix(guest_id: str) -> str:
 
 def configuration(spec: GuestSpec, *, zone: str, library: str) -> str:
     """The tagged configuration. `zone` is the guest's directory on the host, `library` the one of port.sh and seccomp."""
-    return "".join(
-        f"{line}\n" for part in (_identity, _confinement, _limits, _ports) for line in part(spec, zone, library)
-    )
+    return "".join(f"{line}\n" for part in (_identity, _confinement, _limits, _ports) for line in part(spec, zone, library))
 
 
 def _identity(spec: GuestSpec, zone: str, library: str) -> Iterator[str]:

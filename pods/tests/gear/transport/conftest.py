@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ class Sshd:
         host_key = (self.directory / "host.pub").read_text()
         return SshTarget("127.0.0.1", self.port, "root", host_key, str(self.directory / "user"))
 
-    def target_with(self, **changes: str) -> SshTarget:
+    def target_with(self, **changes: Any) -> SshTarget:
         return replace(self.target, **changes)
 
     def start(self) -> None:

@@ -1,0 +1,35 @@
+# make up | down | test | check | bench | fmt: README.md and docs/operating.md tell what each does.
+SHELL := /bin/sh
+PORT ?= 8000
+PYTHON := .venv/bin/python
+
+.PHONY: help up down test check bench fmt
+
+help:
+	@echo "make up [PORT=8000] [SIMULATE=1]   a whole cloud on this machine, with a first accelerator"
+	@echo "make down [PURGE=1]                end it; PURGE=1 forgets its data, too"
+	@echo "make test                          every test, against real servers and the pod in a box"
+	@echo "make check                         format, lint, types, imports, migrations, shell, OpenAPI"
+	@echo "make bench                         benchmarks, into var/bench.json"
+	@echo "make fmt                           format the code"
+
+up:
+	@scripts/up.sh "$(PORT)" "$(SIMULATE)"
+
+down:
+	@scripts/down.sh "$(PURGE)"
+
+test:
+	@scripts/test.sh $(ARGS)
+
+check:
+	@scripts/check.sh
+
+bench:
+	@scripts/install.sh test
+	@$(PYTHON) -m tests.bench $(ARGS)
+
+fmt:
+	@scripts/install.sh check
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .

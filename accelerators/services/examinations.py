@@ -1,0 +1,77 @@
+"""What the doctor looks at across accelerators: rows that hold what they should not, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accelerators.models import Accelerator
+from accelerators.states import State
+from mcp.health.doctor import Finding, Level, examines
+from mcp.operations.models import Operation
+from mcp.operations.states import ACTIVE
+from pods.models import Address, Allocation, Image, Network
+from pods.states import AddressState
+
+SHOWN = 5
+HOLDS_NOTHING = (State.FAILED, State.DELETED)
+REPORT = "Report this with the operation of that accelerator (`./manage.py operation list --target NAME`): it is a bug."
+
+
+def _holders() -> QuerySet[Accelerator]:
+    return Accelerator.objects.exclude(state__in=HOLDS_NOTHING)
+
+
+@examines("addresses")
+def addresses_have_holders() -> Iterator[Finding]:
+    """Addresses held by nothing, and accelerators without an address where their pod has a network."""
+    held = Address.objects.filter(state=AddressState.ASSIGNED)
+    lost = held.filter(~Exists(_holders().filter(pk=OuterRef("holder_id"))))
+    for row in lost.order_by("id")[:SHOWN]:
+        yield Finding(Level.FAIL, "addresses", f"{row.ip} is held by {row.holder_id}, which does not exist (any more).", REPORT)
+    bare = _holders().filter(
+        Exists(Network.objects.filter(pod=OuterRef("pod"))), ~Exists(held.filter(holder_id=OuterRef("pk")))
+    )  # fmt: skip
+    for accelerator in bare.order_by("pk")[:SHOWN]:
+        yield Finding(Level.FAIL, "addresses", f"{accelerator.name} ({accelerator.pk}) has no address.", REPORT)
+
+
+@examines("allocations")
+def allocations_have_holders() -> Iterator[Finding]:
+    """Room promised to nothing, and accelerators without room."""
+    lost = Allocation.objects.filter(~Exists(_holders().filter(pk=OuterRef("holder_id")))).select_related("host")
+    for row in lost.order_by("id")[:SHOWN]:
+        yield Finding(
+            Level.FAIL, "allocations", f"{row.host.name} keeps room for {row.holder_id}, which does not exist (any more).", REPORT
+        )  # fmt: skip
+    bare = _holders().filter(~Exists(Allocation.objects.filter(holder_id=OuterRef("pk"))))
+    for accelerator in bare.order_by("pk")[:SHOWN]:
+        yield Finding(Level.FAIL, "allocations", f"{accelerator.name} ({accelerator.pk}) has no room on any host.", REPORT)
+
+
+@examines("passing states")
+def passing_states_have_operations() -> Iterator[Finding]:
+    """Accelerators that are on their way somewhere while no operation takes them there."""
+    passing = (State.PROVISIONING, State.STARTING, State.STOPPING, State.RESTARTING, State.DELETING, State.RESTORING)
+    at_work = Operation.objects.filter(target_id=OuterRef("pk"), state__in=sorted(ACTIVE))
+    for row in Accelerator.objects.filter(~Exists(at_work), state__in=passing).order_by("pk")[:SHOWN]:
+        yield Finding(
+            Level.FAIL, "passing states", f"{row.name} ({row.pk}) is {row.state}, and no operation works on it.", REPORT
+        )
+
+
+@examines("images")
+def images_are_there() -> Iterator[Finding]:
+    """Active images whose file is gone; hosts that have no copy yet could not be given one. Simulated ones have none."""
+    for image in Image.objects.filter(state=Image.State.ACTIVE).exclude(version="simulated"):
+        path = image.ref.path
+        if not path.exists():
+            yield Finding(
+                Level.FAIL, "images", f"{image} is active and its file {path} is gone.",
+                f"Bring it back, or build it again and `./manage.py image disable {image.slug}@{image.version}`.",
+            )  # fmt: skip
+        elif path.stat().st_size != image.size_bytes:
+            yield Finding(
+                Level.FAIL, "images", f"{path} is not the size on record.", f"./manage.py image build {image.slug} --force"
+            )

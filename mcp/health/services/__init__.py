@@ -1,0 +1,1 @@
+"""Leaving signs of life and counting rare things."""

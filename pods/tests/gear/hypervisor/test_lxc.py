@@ -1,0 +1,18 @@
+"""The LXC driver on a real host of the pod in a box."""
+
+from __future__ import annotations
+
+import pytest
+
+from pods.tests.gear.hypervisor.contract import HypervisorContract
+from pods.tests.gear.hypervisor.lab_host import LabHost
+
+pytestmark = pytest.mark.lab
+
+
+class TestLxcHypervisor(HypervisorContract):
+    """All of it, for real."""
+
+    @pytest.fixture
+    def harness(self, lab_host: LabHost) -> LabHost:
+        return lab_host
