@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from accelerators.models import Accelerator, Plan
 from accelerators.services.drift import adopt, ignore, restore
+from accelerators.services.edit_plan import EDITABLE
 from accounts.console import operator_of
 from mcp.web.console import ConsoleAdmin, Verb, badge, pretty
 from mcp.web.templatetags.portal import ago
@@ -23,16 +24,27 @@ from pods.states import FindingKind, FindingState
 class PlanAdmin(ConsoleAdmin):
     """Plans. What was sold keeps its numbers; a plan that is not active is offered no more."""
 
-    list_display = ("slug", "name", "kind", "memory_mib", "vcpus", "disk_gib", "price_monthly", "price_yearly", "currency", "active")
+    list_display = (
+        "slug",
+        "name",
+        "kind",
+        "memory_mib",
+        "vcpus",
+        "disk_gib",
+        "price_monthly",
+        "price_yearly",
+        "currency",
+        "active",
+    )
     list_filter = ("active", "kind")
     search_ids = ("pk",)
     search_text = ("slug", "name")
     may_add = True
-    editable = (
-        "name", "memory_mib", "vcpus", "disk_gib", "processes", "price_hourly", "price_monthly", "price_yearly", "currency",
-        "active", "position",
+    editable = EDITABLE
+    fields = (
+        "slug", "name", "kind", "memory_mib", "vcpus", "disk_gib", "processes", "price_hourly", "price_monthly", "price_yearly",
+        "currency", "active", "position", "created_at",
     )  # fmt: skip
-    fields = ("slug", "kind", *editable, "created_at")
     readonly_fields = ("created_at",)
 
 
@@ -125,7 +137,12 @@ class DriftAdmin(ConsoleAdmin):
     )
     readonly_fields = ("shown_state", "side_by_side", "target", "decision_operation")
     verbs = (
-        Verb("adopt", "Adopt what was found", _adopt, lambda row: _undecided(row) and row.kind in (FindingKind.POWER, FindingKind.MISSING)),
+        Verb(
+            "adopt",
+            "Adopt what was found",
+            _adopt,
+            lambda row: _undecided(row) and row.kind in (FindingKind.POWER, FindingKind.MISSING),
+        ),
         Verb("restore", "Restore what is wanted", _restore, lambda row: _undecided(row) and row.target_id is not None),
         Verb("ignore", "Ignore", _ignore, lambda row: row.state == FindingState.OPEN),
     )
