@@ -27,7 +27,7 @@ check:
 
 bench:
 	@scripts/install.sh test
-	@$(PYTHON) -m bench $(ARGS)
+	@$(PYTHON) -m tests.bench $(ARGS)
 
 fmt:
 	@scripts/install.sh check

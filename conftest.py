@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, connections
+from rest_framework.test import APIClient
+
+from accelerators.models import Plan
+from accelerators.testing.make import make_plan
 from accelerators.testing.world import World, make_world
+from accounts.actor import Actor
+from accounts.models import Account
+from accounts.testing import actor_with, client_with, make_account, make_key
+from pods.gear.simulated import SimulatedPod
+from pods.models import Image, Pod
+from pods.testing import make_image, make_pod
 
 pytest_plugins = ["lab.fixtures"]
 
@@ -13,3 +29,81 @@ pytest_plugins = ["lab.fixtures"]
 def world(db: None) -> World:
     """An account and a simulated pod of two hosts."""
     return make_world()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SQLite in a file, as it runs for real: an in-memory database shared by threads locks differently."""
+    if settings.SQLITE:
+        file: Path = tmp_path_factory.mktemp("db") / "test.sqlite3"
+        connections["default"].settings_dict["TEST"]["NAME"] = str(file)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> Iterator[None]:
+    """Budgets of one test are not those of the next."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def on_postgres(db: Any) -> None:
+    """For what only PostgreSQL does; mark such tests with `postgres`."""
+    if connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL: set MCP_DATABASE_URL")
+
+
+@pytest.fixture
+def account(db: Any) -> Account:
+    """The account `acme`."""
+    return make_account("acme")
+
+
+@pytest.fixture
+def owner_key(account: Account) -> str:
+    """A key of its owner."""
+    return make_key(account)
+
+
+@pytest.fixture
+def actor(owner_key: str) -> Actor:
+    """The owner, acting by key."""
+    return actor_with(owner_key)
+
+
+@pytest.fixture
+def api(owner_key: str) -> APIClient:
+    """A client with the owner's key."""
+    return client_with(owner_key)
+
+
+@pytest.fixture
+def operator_api(db: Any) -> APIClient:
+    """A client with an operator's key."""
+    return client_with(make_key(None))
+
+
+@pytest.fixture
+def image(db: Any) -> Image:
+    """`debian-12`."""
+    return make_image()
+
+
+@pytest.fixture
+def plan(db: Any) -> Plan:
+    """`zone-256m`."""
+    return make_plan()
+
+
+@pytest.fixture
+def pod(db: Any, image: Image, plan: Plan) -> Iterator[Pod]:
+    """A simulated pod `sim1` of two hosts, ready to take accelerators."""
+    yield make_pod("sim1")
+    SimulatedPod.forget("sim1")
+
+
+@pytest.fixture
+def simulated(pod: Pod) -> SimulatedPod:
+    """The hand behind MCP's back on the hosts of `pod`."""
+    return SimulatedPod.named(pod.slug)

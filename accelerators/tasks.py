@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import UUID
 
 import structlog
@@ -20,6 +23,24 @@ from pods.states import HostDuty
 log = structlog.get_logger(__name__)
 AT_ONCE = 8
 
+# Hosts that this process is asking now: one that hangs is not asked again meanwhile, or it would take every thread.
+_asking: set[UUID] = set()
+_asking_lock = threading.Lock()
+
+
+@contextmanager
+def only_once(host_id: UUID) -> Iterator[bool]:
+    """Whether this thread is the only one of the process to ask the host."""
+    with _asking_lock:
+        first = host_id not in _asking
+        _asking.add(host_id)
+    try:
+        yield first
+    finally:
+        if first:
+            with _asking_lock:
+                _asking.discard(host_id)
+
 
 @shared_task(name="accelerators.empty_trash")
 def empty_trash() -> None:
@@ -30,16 +51,19 @@ def empty_trash() -> None:
 @shared_task(name="pods.heartbeat_hosts")
 def heartbeat_hosts() -> None:
     """Ask every host that is not retired, several at once."""
-    hosts = list(Host.objects.exclude(duty=HostDuty.RETIRED).select_related("pod"))
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        list(threads.map(_heartbeat, hosts))
+    hosts = list(Host.objects.exclude(duty=HostDuty.RETIRED).exclude(pk__in=list(_asking)).select_related("pod"))
+    if hosts:
+        with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as threads:
+            list(threads.map(_heartbeat, hosts))
 
 
 def _heartbeat(host: Host) -> None:
-    try:
-        heartbeat(host)
-    finally:
-        connection.close()
+    with only_once(host.pk) as first:
+        try:
+            if first:
+                heartbeat(host)
+        finally:
+            connection.close()
 
 
 @shared_task(name="pods.reconcile_hosts")

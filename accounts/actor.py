@@ -29,6 +29,18 @@ class Actor:
         """The account acted for."""
         return None if self.account is None else self.account.pk
 
+    @property
+    def owner_key(self) -> str:
+        """Whose idempotency keys and request budget it uses: the account's, else the key's own."""
+        if self.account is not None:
+            return f"account:{self.account.pk}"
+        return f"key:{self.api_key.pk}" if self.api_key is not None else f"actor:{self.label}"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always: an actor is somebody who was recognised (Django and REST framework ask)."""
+        return True
+
     def may(self, permission: str) -> bool:
         """Whether role and scopes allow it."""
         return self.is_operator or allowed(self.role, self.scopes, permission)

@@ -98,6 +98,17 @@ def create(cgroup: str) -> tuple[Path, ...]:
     return directories(cgroup)
 
 
+def step_aside(cgroup: str, process: int) -> None:
+    """Version 2: move a process from the top of a host's subtree to its leaf, for controllers are handed on only from a
+    place without processes. What runs inside the host does the same for itself; this is for what stays outside.
+    """
+    for hierarchy in hierarchies():
+        if hierarchy.version == 2 and hierarchy.path == TOP:
+            leaf = hierarchy.path / cgroup / "init.scope"
+            leaf.mkdir(exist_ok=True)
+            (leaf / "cgroup.procs").write_text(str(process))
+
+
 def processes(cgroup: str) -> set[int]:
     """Ids of all processes in a host's subtree, in any hierarchy."""
     found: set[int] = set()

@@ -56,15 +56,20 @@ def build_bridges(plan: PodPlan, state_dir: Path) -> None:
     ip_batch(batch)
 
 
+def _mac(maker: str, host: HostPlan) -> str:
+    """A hardware address that a host keeps when it restarts: who remembers it from before still reaches it."""
+    return ":".join([maker, *(f"{octet:02x}" for octet in host.address.packed)])
+
+
 def plug_in(plan: PodPlan, host: HostPlan, init_pid: int) -> None:
     """Two cables into the host's network namespace: eth0 for management, eth1 for the guests' traffic."""
     batch = []
-    for link, name, bridge in (
-        (host.management_link, "eth0", plan.management_bridge),
-        (host.guest_link, "eth1", plan.guest_bridge),
+    for link, name, bridge, maker in (
+        (host.management_link, "eth0", plan.management_bridge, "02:4c"),
+        (host.guest_link, "eth1", plan.guest_bridge, "02:4e"),
     ):
         batch += [
-            f"link add {link} type veth peer name {name} netns {init_pid}",
+            f"link add {link} type veth peer name {name} address {_mac(maker, host)} netns {init_pid}",
             f"link set {link} master {bridge}",
             f"link set {link} up",
         ]

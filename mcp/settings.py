@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "mcp.operations",
     "mcp.events",
     "mcp.api",
+    "mcp.web",
     "accounts",
     "pods",
     "accelerators",
@@ -55,6 +56,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "mcp.logs.RequestIdMiddleware",
     "mcp.health.middleware.RequestMetricsMiddleware",
+    "mcp.web.middleware.SecurityHeaders",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -64,6 +66,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "mcp.web.middleware.ErrorPages",
 ]
 
 ROOT_URLCONF = "mcp.urls"
@@ -78,6 +81,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.web.context.whoami",
             ],
         },
     }
@@ -127,6 +131,8 @@ PASSWORD_HASHERS = [
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/sign-in/"
+CSRF_FAILURE_VIEW = "mcp.web.errors.csrf_failure"
+SIGN_IN_TRIES_PER_MINUTE = int(env.number("MCP_SIGN_IN_TRIES", 8, 1))
 
 HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -135,13 +141,16 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("MCP_BEHIND_PROXY") else None
+# Only behind a proxy of ours may the X-Forwarded-* headers be believed.
+BEHIND_PROXY = env.flag("MCP_BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["mcp.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "mcp" / "static"]
@@ -155,7 +164,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["mcp.api.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "mcp.api.paging.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -168,7 +177,30 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "MCP",
     "VERSION": "1",
+    "DESCRIPTION": (
+        "A self-service cloud. Send `Authorization: Bearer KEY`. Times are RFC 3339 in UTC, ids are UUIDs, and where a path "
+        "takes an id it also takes a name. Lists answer `results`, `next` and `previous`; follow the addresses as they are. "
+        "Errors are RFC 9457 problem documents whose `code` never changes. What takes time answers 202 with the resource, its "
+        "`operation` embedded, and the operation's address in `Location`; `Prefer: wait=N` holds the answer until it has ended. "
+        "Every POST takes an `Idempotency-Key`, every change `?dry_run=true`."
+    ),
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AcceleratorState": "accelerators.states.State",
+        "OperationState": "mcp.operations.states.OperationState",
+        "StepState": "mcp.operations.states.StepState",
+        "PodState": "pods.states.PodState",
+        "HostState": "pods.states.HostState",
+        "HostDuty": "pods.states.HostDuty",
+        "FindingState": "pods.states.FindingState",
+        "FindingKind": "pods.states.FindingKind",
+        "AccountState": "accounts.models.Account.State",
+        "ImageState": "pods.models.Image.State",
+        "Role": "accounts.permissions.Role",
+        "Spread": "pods.models.allocation.Spread",
+        "Kind": ["zone", "vm"],
+        "Power": ["running", "stopped", "unknown"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -207,6 +239,9 @@ THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),
 }
+# Long answers (Prefer: wait, event streams) that one process holds at once, and how long a stream lasts.
+HELD_ANSWERS = int(env.number("MCP_HELD_ANSWERS", 16, 1))
+EVENT_STREAM_S = env.number("MCP_EVENT_STREAM_S", 60, 1)
 CURRENCY = env.text("MCP_CURRENCY", "USD")
 
 CELERY_BROKER_URL = BROKER_URL

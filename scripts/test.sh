@@ -51,7 +51,8 @@ start_postgres() {
     pg_bin=$found
     socket=$(printf '%s' "$work/pg" | sed 's,/,%2F,g')
     MCP_DATABASE_URL="postgres://mcp@$socket/postgres"
-    export MCP_DATABASE_URL
+    MCP_TEST_PGDATA=$work/pg/data # scenarios crash and restart it
+    export MCP_DATABASE_URL MCP_TEST_PGDATA
 }
 
 start_redis() {

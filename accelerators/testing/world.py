@@ -76,14 +76,14 @@ def make_world(*, hosts: int = 2, pod_name: str = "", cidr: str = "10.99.0.0/24"
             address=f"h{number}", port=number_of_port(name), name=f"h{number}", pod=pod, driver="simulated", options={"pod": name}
         )
         add_host(actor=system(), wish=wish)
-    _small_plan()
+    ensure_small_plan()
     image = Image.objects.filter(slug="busybox").first() or Image.objects.create(
-        slug="busybox", version="1", os="BusyBox", sha256="b" * 64, size_bytes=1024, file="busybox-1.tar.zst"
+        slug="busybox", version="1", os="BusyBox", sha256="b" * 64, size_bytes=1, file="busybox-1.tar.zst"
     )
     return World(account, user, pod, image, simulated)
 
 
-def _small_plan() -> None:
+def ensure_small_plan() -> None:
     """Tests that commit flush the tables, the seeded plans too."""
     prices = {"price_hourly": Decimal("0.0273"), "price_monthly": Decimal("19.90"), "price_yearly": Decimal("199.00")}
     size = {"memory_mib": 256, "vcpus": Decimal(1), "disk_gib": 5, "processes": 256}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.actor import Actor
 from accounts.models import Account, Membership, User
@@ -37,7 +38,10 @@ def add_member(*, actor: Actor, account: Account, username: str, role: str) -> M
 
 
 def change_role(*, actor: Actor, row: Membership, role: str) -> Membership:
-    """Change a role; the last owner keeps it. Raises Forbidden, Conflict."""
+    """Change a role; the last owner keeps it, and this person's keys that could do more are revoked.
+
+    Raises Forbidden, Conflict.
+    """
     actor.demand("members.write")
     _demand_grantable(actor, role)
     _demand_grantable(actor, row.role)
@@ -46,6 +50,7 @@ def change_role(*, actor: Actor, row: Membership, role: str) -> Membership:
         _keep_an_owner(row, role)
         before, row.role = row.role, role
         row.save(update_fields=["role"])
+        _revoke_stronger_keys(row)
         _note(actor, row, "member.role", {"before": before, "after": role})
     return row
 
@@ -60,6 +65,13 @@ def remove_member(*, actor: Actor, row: Membership) -> None:
         row.user.api_keys.filter(account_id=row.account_id).delete()
         _note(actor, row, "member.remove", {"role": row.role})
         row.delete()
+
+
+def _revoke_stronger_keys(row: Membership) -> None:
+    """A key never outlives the right to make it."""
+    weaker = [other for other in Role.values if PERMISSIONS[other] <= PERMISSIONS[row.role]]
+    keys = row.user.api_keys.filter(account_id=row.account_id, revoked_at__isnull=True)
+    keys.exclude(role__in=weaker).update(revoked_at=timezone.now())
 
 
 def _keep_an_owner(row: Membership, role: str) -> None:

@@ -85,6 +85,7 @@ enter_root() {
 }
 
 # On cgroup v2 no process may sit where controllers are handed on. LXC knows the name init.scope and steps out of it.
+# By the time the cables are in, the one process that stays outside has been moved as well.
 leave_cgroup_top() {
     [ -f /sys/fs/cgroup/cgroup.subtree_control ] || return 0
     mkdir -p /sys/fs/cgroup/init.scope
@@ -177,12 +178,12 @@ mount_kernel
 mkdir "$root/run/seed"
 cp "$state_dir"/seed/* "$root/run/seed/"
 enter_root
-leave_cgroup_top
 write_settings
 write_keys /run/seed
 rm -r /run/seed
 btrfs quota enable /var/lib/mcp/store
 wait_for_cables
+leave_cgroup_top
 start_network
 # What lxc.service does when a Debian host boots: guests that asked for it come back.
 /usr/libexec/lxc/lxc-containers start >/var/log/lab-autostart.log 2>&1 &

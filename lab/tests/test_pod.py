@@ -134,6 +134,15 @@ class TestRestart:
         assert "forgotten" not in pod.exec("h1", "ls", "/run")
         assert wait_for(lambda: pings(address))
 
+    def test_a_restarted_host_is_reached_at_once(self, lab_pods: PodFactory) -> None:
+        pod = lab_pods(hosts=1)
+        before = pod.exec("h1", "cat", "/sys/class/net/eth0/address")
+        for _ in range(3):
+            began = time.monotonic()
+            pod.restart_host("h1")
+            assert time.monotonic() - began < 5
+            assert pod.exec("h1", "cat", "/sys/class/net/eth0/address") == before
+
     def test_stop_kills_guests_and_start_is_repeatable(self, lab_pods: PodFactory, tiny_image: Path) -> None:
         pod = lab_pods(hosts=1)
         address = make_guest(pod, "h1", "guest", 31, tiny_image)

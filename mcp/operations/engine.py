@@ -116,7 +116,9 @@ def _begin(ctx: StepContext, step: Step, record: StepRecord) -> None:
     record.started_at = record.started_at or stamp()
     if step.act is None and step.undo is None:
         return  # rows only: its record is atomic, nothing can be half done
-    ctx.write(progress=_progress(ctx), message=step.title)
+    if record.attempt == 1:
+        ctx.operation.troubled_since = None  # what troubled an earlier step is over
+    ctx.write(progress=_progress(ctx), message=step.title, troubled_since=ctx.operation.troubled_since)
 
 
 def _come_back(ctx: StepContext, step: Step, record: StepRecord, again: Again) -> float | None:
@@ -278,6 +280,7 @@ def _settle(ctx: StepContext, outcome: OperationState) -> None:
             finished_at=timezone.now(),
             message="",
             result=ctx.operation.result,
+            troubled_since=None,
             lease_until=None,
             lease_owner="",
         )

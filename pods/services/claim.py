@@ -22,8 +22,8 @@ from pods.placement.request import Decision, Explanation, Need, PlacementRequest
 from pods.services.fleet import load_fleet
 from pods.states import HostDuty
 
-# Above this, an id range starts over; 65,536 ids each keep the highest below 2^32.
-UID_SLOTS = 60_000
+# Above this, slots start over: the billion ids that a host delegates (docs/lab.md) hold 15,258 ranges.
+UID_SLOTS = 15_000
 
 
 class _Snatched(Exception):

@@ -116,8 +116,11 @@ def probe_host(wish: HostWish) -> tuple[str, HostFacts]:
         hypervisor.close()
 
 
-def add_host(*, actor: Actor, wish: HostWish) -> Host:
-    """Probe a machine, pin its key, record what it can hold. Raises HostUnusable, Conflict, Forbidden, gear errors."""
+def add_host(*, actor: Actor, wish: HostWish, found: tuple[str, HostFacts] | None = None) -> Host:
+    """Probe a machine, pin its key, record what it can hold. `found` is what `probe_host` answered, if it was asked before.
+
+    Raises HostUnusable, Conflict, Forbidden, gear errors.
+    """
     _operators_only(actor)
     name = wish.name or f"h-{wish.address.replace('.', '-').replace(':', '-')}"
     if not NAME.fullmatch(name):
@@ -125,7 +128,7 @@ def add_host(*, actor: Actor, wish: HostWish) -> Host:
     known = Host.objects.filter(address=wish.address, port=wish.port).exclude(duty=HostDuty.RETIRED).first()
     if known is not None:
         raise Conflict(f"address: {wish.address}:{wish.port} is enrolled as {known.name} in pod {known.pod.slug}.")
-    host_key, facts = probe_host(wish)
+    host_key, facts = found or probe_host(wish)
     if not facts.usable:
         raise unusable(wish.address, facts)
     host = Host(
@@ -166,14 +169,22 @@ def record_facts(host: Host, facts: HostFacts) -> None:
     host.reachable, host.failed_heartbeats, host.last_error = True, 0, ""
 
 
-def reprobe_host(*, actor: Actor, host: Host) -> Host:
-    """Probe an enrolled host again and record what changed. Raises gear errors."""
-    _operators_only(actor)
+def look_at(host: Host) -> HostFacts:
+    """Probe an enrolled host under its pinned key, recording nothing. Raises gear errors."""
     wish = HostWish(
         address=host.address, pod=host.pod, port=host.port, user=host.user, driver=host.driver, host_key=host.host_key,
         options=dict(host.options),
     )  # fmt: skip
-    _, facts = probe_host(wish)
+    return probe_host(wish)[1]
+
+
+def reprobe_host(*, actor: Actor, host: Host, facts: HostFacts | None = None) -> Host:
+    """Probe an enrolled host again and record what changed; `facts` is what `look_at` answered, if it was asked before.
+
+    Raises gear errors.
+    """
+    _operators_only(actor)
+    facts = facts or look_at(host)
     with transaction.atomic():
         locked = Host.objects.select_for_update(of=("self",)).select_related("pod").get(pk=host.pk)
         record_facts(locked, facts)

@@ -121,7 +121,8 @@ def accelerator_events(accelerator: Accelerator) -> list[str]:
 
 
 def test_every_kind_is_proven() -> None:
-    assert set(kinds()) == set(BEGIN) | WITHOUT_EFFECT
+    ours = {name for name in kinds() if not name.startswith("test.")}
+    assert ours == set(BEGIN) | WITHOUT_EFFECT
 
 
 @pytest.mark.parametrize("kind", sorted(BEGIN))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import fcntl
 import json
-import os
 import re
 import threading
 from collections import defaultdict
@@ -104,4 +103,4 @@ class DirectoryStore:
         if text != before:
             temporary = path.with_suffix(".new")
             temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
+            temporary.replace(path)

@@ -166,7 +166,7 @@ def close_all() -> None:
 
 def _forget_after_fork() -> None:
     """A child must neither use nor close its parent's connections; their sockets' copies just go away."""
-    global _shared
+    global _shared  # noqa: PLW0603  # the one place where the process's pool is replaced
     _shared = Pool(_shared.limits)
 
 

@@ -53,6 +53,11 @@ def bundle() -> Bundle:
     return Bundle(digest.hexdigest()[:20], pack(files))
 
 
+def frames(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """Files as scripts/inside.pl reads them: each "NAME SIZE", a line end, its bytes."""
+    return b"".join(b"%s %d\n%s" % (name.encode("ascii"), len(data), data) for name, data in files)
+
+
 def pack(files: Iterable[tuple[str, bytes]]) -> bytes:
     """A tar archive in memory; the same files give the same bytes."""
     stream = io.BytesIO()

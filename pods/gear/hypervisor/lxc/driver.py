@@ -30,11 +30,12 @@ from pods.gear.hypervisor.base import (
 )
 from pods.gear.hypervisor.grammar import check_guest_id, check_image, check_image_key, check_spec
 from pods.gear.hypervisor.lxc import parse, probe
-from pods.gear.hypervisor.lxc.bundle import LOST, bundle, pack
+from pods.gear.hypervisor.lxc.bundle import LOST, bundle, frames
 from pods.gear.hypervisor.lxc.render import UID_BASE, UIDS, RawLimits, files, port_prefix
 from pods.gear.transport import Command, CommandResult, Runner
 
 QUESTION_S = 20.0
+HEARTBEAT_S = 5.0  # what takes longer than this to answer is not well
 CHANGE_S = 120.0  # includes up to 60 s of waiting for another command on the same guest
 IMAGE_S = 1800.0
 _ERRORS: dict[int, type[GearError]] = {
@@ -75,7 +76,7 @@ class LxcHypervisor:
 
     def heartbeat(self) -> str:
         """See Hypervisor."""
-        result = self._runner.run(Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=QUESTION_S, mutating=False)
+        result = self._runner.run(Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=HEARTBEAT_S, mutating=False)
         self._check(result, "heartbeat", mutating=False)
         return result.text.strip()
 
@@ -160,14 +161,16 @@ class LxcHypervisor:
     def _shape(self, verb: str, spec: GuestSpec, fence: int) -> GuestObservation:
         check_spec(spec)
         zone = f"{self._store}/zones/{spec.guest_id}"
-        archive = pack(files(spec, zone=zone, library=f"{self._store}/lib/{bundle().name}"))
+        texts = files(spec, zone=zone, library=f"{self._store}/lib/{bundle().name}")
+        if verb != "create":  # the first boot is over, or its script is there
+            texts = [(name, data) for name, data in texts if name != "user-script"]
         base = UID_BASE + spec.uid_slot * UIDS
         result = self._change(
             verb,
             *(spec.guest_id, str(fence), str(base), spec.image.key),
             *RawLimits.of(spec.limits).arguments(),
             *(nic.address for nic in spec.nics),
-            stdin=archive,
+            stdin=frames(texts),
         )
         return self._required(spec.guest_id, result)
 

@@ -12,7 +12,7 @@ from pods.gear.hypervisor.base import GuestObservation, Limits, Power
 from pods.gear.hypervisor.lxc.render import UID_BASE, UIDS
 
 _GUEST_NAME = re.compile(r"mcp-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-_SECTION = re.compile(r"@(config|sockets|files|zones|links|ports|disk|images|end)")
+_SECTION = re.compile(r"@(files|zones|links|ports|disk|images|end)")
 _PAYLOAD = re.compile(r"/lxc\.payload\.([^/]+)/([a-z_.]+)$")
 _NOWHERE = 2**60  # kernels write "no limit" as a number near 2**63
 
@@ -69,8 +69,6 @@ def parse(text: str, store: str) -> Dump:
     for line in sections["zones"]:
         name = f"mcp-{PurePosixPath(line).name}"
         guests.setdefault(name, Guest(name)).here = True
-    _read_settings(sections["config"], guests)
-    _read_sockets(sections["sockets"], guests)
     _read_files(sections["files"], guests, store)
     _read_ports(sections["ports"], guests)
     kind = _read_disk(sections["disk"], guests)
@@ -178,31 +176,18 @@ def _sections(text: str) -> dict[str, list[str]]:
     return sections
 
 
-def _read_settings(lines: list[str], guests: dict[str, Guest]) -> None:
-    for line in lines:
-        path, _, rest = line.partition("/config:")
-        key, separator, value = rest.removeprefix("# ").partition("=")
-        if not separator:
-            continue
-        name = PurePosixPath(path).name
-        guests.setdefault(name, Guest(name)).settings[key.strip()].append(value.strip())
-
-
-def _read_sockets(lines: list[str], guests: dict[str, Guest]) -> None:
-    for line in lines:
-        name = line.split("/")[-2]
-        if name in guests:
-            guests[name].monitor = True
-
-
 def _read_files(lines: list[str], guests: dict[str, Guest], store: str) -> None:
     for line in lines:
         path, separator, value = line.partition(":")
         if not separator:
             raise GearRefused("The host's answer is not understood.", context={"line": line[:200]})
-        if match := _PAYLOAD.search(path):
+        if path == "/proc/net/unix":
+            _note_monitor(guests, value)
+        elif match := _PAYLOAD.search(path):
             if match[1] in guests:
                 guests[match[1]].live[match[2]] = value
+        elif path.endswith("/config"):
+            _note_setting(guests, PurePosixPath(path).parent.name, value)
         elif path.startswith(f"{store}/fences/"):
             _note_fence(guests, PurePosixPath(path).name, value)
         elif path.endswith("/qgroup"):
@@ -210,10 +195,22 @@ def _read_files(lines: list[str], guests: dict[str, Guest], store: str) -> None:
             guests.setdefault(name, Guest(name)).qgroup = value
 
 
+def _note_setting(guests: dict[str, Guest], name: str, line: str) -> None:
+    key, separator, value = line.removeprefix("# ").partition("=")
+    if separator:
+        guests.setdefault(name, Guest(name)).settings[key.strip()].append(value.strip())
+
+
+def _note_monitor(guests: dict[str, Guest], line: str) -> None:
+    guest = guests.get(PurePosixPath(line).parent.name)
+    if guest is not None and line.endswith("/command"):
+        guest.monitor = True
+
+
 def _note_fence(guests: dict[str, Guest], guest_id: str, value: str) -> None:
     guest = guests.get(f"mcp-{guest_id}")
     if guest is not None and not guest.foreign:
-        guest.fence = _number(value) or 0
+        guest.fence = max(guest.fence, _number(value) or 0)
 
 
 def _read_ports(lines: list[str], guests: dict[str, Guest]) -> None:

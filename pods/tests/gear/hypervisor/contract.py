@@ -117,8 +117,11 @@ class HypervisorContract:
     def test_probe_tells_what_the_machine_is(self, hv: Hypervisor) -> None:
         facts = hv.probe()
         assert facts.usable, facts.missing
-        assert facts.cpus >= 1 and facts.memory_mib > 256 and facts.disk_gib >= 1
-        assert facts.cgroup_version in (1, 2) and "br0" in facts.bridges
+        assert facts.cpus >= 1
+        assert facts.memory_mib > 256
+        assert facts.disk_gib >= 1
+        assert facts.cgroup_version in (1, 2)
+        assert "br0" in facts.bridges
         assert abs(facts.clock_skew_ms) < 5_000
         assert facts.boot_id == hv.heartbeat()
 
@@ -141,13 +144,15 @@ class HypervisorContract:
         hv.ensure_image(harness.image, lambda _sentence, share: told.append(share))
         hv.ensure_image(harness.image)
         assert hv.inventory().images.count(harness.image.key) == 1
-        assert told[-1] == 1.0 and told == sorted(told)
+        assert told[-1] == 1.0
+        assert told == sorted(told)
 
     def test_drop_image_is_repeatable_and_guests_live_on(self, hv: Hypervisor, harness: Harness, running: GuestSpec) -> None:
         hv.drop_image(harness.image.key)
         hv.drop_image(harness.image.key)
         seen = hv.observe(running.guest_id)
-        assert seen is not None and seen.power is Power.RUNNING
+        assert seen is not None
+        assert seen.power is Power.RUNNING
 
     def test_image_with_a_wrong_checksum_is_refused_and_leaves_nothing(self, hv: Hypervisor, harness: Harness) -> None:
         broken = replace(harness.image, sha256="0" * 64)

@@ -11,6 +11,8 @@ import pytest
 
 from pods.gear.errors import GearError, GearUnreachable, StaleFence
 from pods.gear.hypervisor.base import GuestSpec, Power
+from pods.gear.hypervisor.lxc.bundle import bundle
+from pods.gear.transport import Command
 from pods.tests.gear.hypervisor.contract import eventually, unstamped
 from pods.tests.gear.hypervisor.lab_host import LabHost
 
@@ -26,22 +28,17 @@ def spec(lab_host: LabHost) -> Iterator[GuestSpec]:
 
 
 def kill_verbs(lab_host: LabHost, guest_id: str) -> None:
-    """Kill every process on the host that works on a guest (its command line names it), the guest's own excepted."""
-    lab_host.sh(
-        'for p in /proc/[0-9]*; do tr "\\0" " " <"$p/cmdline" 2>/dev/null | grep -q "zone.sh.* $1 " && kill -9 "${p#/proc/}"; done; true',
-        guest_id,
-    )
+    """Kill the verbs at work on a guest, inside the host's own process namespace; the guest's own processes live on."""
+    pattern = f"{bundle().name} .* {guest_id} "
+    lab_host.runner.run(Command("pkill", "-9", "-f", pattern), timeout_s=10, mutating=True)
 
 
 def clean_slate(lab_host: LabHost, guest_id: str) -> None:
+    """No root, name, control group, mount or monitor; what the monitor removes by itself is given a moment."""
+    script = """ls -d "$1/zones/$2" "/var/lib/lxc/mcp-$2" /sys/fs/cgroup/*/*"$2" 2>/dev/null
+        grep -F "$2" /proc/mounts /proc/net/unix || true"""
     assert lab_host.hypervisor.observe(guest_id) is None
-    traces = lab_host.sh(
-        'ls -d "$1/zones/$2" "/var/lib/lxc/mcp-$2" /sys/fs/cgroup/*/*"$2" 2>/dev/null; grep -F "$2" /proc/mounts /proc/net/unix || true',
-        lab_host.store,
-        guest_id,
-        check=False,
-    )
-    assert traces == ""
+    assert eventually(lambda: lab_host.sh(script, lab_host.store, guest_id, check=False) == "")
 
 
 LINES = [0.0, 0.004, 0.008, 0.012, 0.016, 0.02, 0.024, 0.028, 0.032, 0.036, 0.04, 0.05, 0.06, 0.08]

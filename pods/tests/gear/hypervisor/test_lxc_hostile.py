@@ -78,13 +78,16 @@ class TestLimits:
         assert seen.limits == guest.limits
 
     def test_limits_changed_behind_our_back_are_seen(self, lab_host: LabHost, guest: GuestSpec) -> None:
-        lab_host.sh('f=$(find /sys/fs/cgroup -path "*$1/pids.max" | head -1); echo 99 >"$f"', f"mcp-{guest.guest_id}")
+        lab_host.sh(
+            'f=$(find /sys/fs/cgroup -path "*/lxc.payload.$1/pids.max" | head -1); echo 99 >"$f"', f"mcp-{guest.guest_id}"
+        )
         seen = lab_host.hypervisor.observe(guest.guest_id)
         assert seen is not None
         assert seen.limits == replace(guest.limits, processes=99)
 
     def test_a_limit_below_use_is_refused_with_the_reason(self, lab_host: LabHost, guest: GuestSpec) -> None:
-        lab_host.inside(guest.guest_id, "mount -t tmpfs none /mnt && dd if=/dev/zero of=/mnt/x bs=1M count=40")
+        fill = "mkdir -p /mnt && mount -t tmpfs none /mnt && dd if=/dev/zero of=/mnt/x bs=1M count=40"
+        assert lab_host.inside(guest.guest_id, fill).exit_code == 0
         tight = replace(guest, limits=replace(guest.limits, memory_mib=16))
         with pytest.raises(GearRefused, match="does not fit"):
             lab_host.hypervisor.configure(tight, fence=2)

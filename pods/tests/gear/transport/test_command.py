@@ -28,7 +28,7 @@ def test_secrets_show_only_in_what_is_sent() -> None:
 
 @pytest.mark.parametrize("args", [(), ("a\0b",), ("a", Secret("\0"))])
 def test_what_no_machine_accepts_is_refused(args: tuple[str | Secret, ...]) -> None:
-    with pytest.raises(ValueError, match="command|NUL"):
+    with pytest.raises(ValueError, match=r"command|NUL"):
         Command(*args)
 
 

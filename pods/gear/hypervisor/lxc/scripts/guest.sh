@@ -23,13 +23,19 @@ check_taken() { # BASE ADDRESS...
     pattern="idmap = u 0 $1 "
     shift
     for address in "$@"; do
-        pattern="$pattern|net\\.[0-9]+\\.ipv4\\.address = $(printf '%s' "$address" | sed 's/\./\\./g')/"
+        # The dots match only dots: an address has just three, and every digit of the pattern stands for itself.
+        pattern="$pattern|net\\.[0-9]+\\.ipv4\\.address = $address/"
     done
-    taken=$(grep -sHE "^lxc\\.($pattern)" "$LXC_PATH"/*/config | grep -v "^$LXC_PATH/$NAME/config:" || true)
-    [ -z "$taken" ] || refuse 75 "already used by another guest: $taken"
+    others=
+    for config in "$LXC_PATH"/*/config; do
+        [ "$config" = "$LXC_PATH/$NAME/config" ] || others="$others $config"
+    done
+    # shellcheck disable=SC2086  # LXC's names hold no spaces
+    taken=$(grep -sHE "^lxc\\.($pattern)" /dev/null $others) || return 0
+    refuse 75 "already used by another guest: $taken"
 }
 
-verb_create() { # ID FENCE UID_BASE IMAGE_KEY DISK_BYTES MEMORY QUOTA SHARES WEIGHT PIDS ADDRESS...; files as tar on stdin
+verb_create() { # ID FENCE UID_BASE IMAGE_KEY DISK_BYTES MEMORY QUOTA SHARES WEIGHT PIDS ADDRESS...; files on stdin
     begin "$1" "$2"
     base=$3 image=$4 disk=$5
     limits="$6 $7 $8 $9 ${10}"
@@ -39,14 +45,14 @@ verb_create() { # ID FENCE UID_BASE IMAGE_KEY DISK_BYTES MEMORY QUOTA SHARES WEI
     fi
     check_taken "$base" "$@"
     install_library
-    unpack_files
+    [ -d "$ZONE" ] || mkdir -m 711 "$ZONE"
     if [ ! -f "$ZONE/ready" ]; then
         [ -d "$STORE/images/$image" ] || refuse 74 "the host has no copy of image $image"
         remove_root "$ZONE/rootfs" "zone-$ID"
         clone_root "$image" "$ID" "$disk"
     fi
     converge "$disk" "$limits"
-    dump "$ID"
+    dump "$ID" "$monitored"
 }
 
 verb_configure() { # as verb_create
@@ -57,10 +63,8 @@ verb_configure() { # as verb_create
     require_guest
     check_taken "$base" "$@"
     install_library
-    unpack_files
-    rm -f "$ZONE/new/user-script"
     converge "$disk" "$limits"
-    dump "$ID"
+    dump "$ID" "$monitored"
 }
 
 # What configurations name must outlive /run: the port's script and the system call filter, by the hash of their content.
@@ -74,30 +78,22 @@ install_library() {
     mv -T "$library.$$" "$library" || rm -rf "$library.$$"
 }
 
-unpack_files() {
-    rm -rf "$ZONE/new"
-    mkdir -p "$ZONE/new"
-    chmod 711 "$ZONE"
-    chmod 700 "$ZONE/new"
-    tar -xf - -C "$ZONE/new" --no-same-owner
-}
-
 converge() { # DISK_BYTES LIMITS
     limit_root "$ID" "$1"
-    perl "$SCRIPTS/inside.pl" write "$ZONE/rootfs" "$ZONE/new" || refuse 75 "the guest's root could not be written"
     [ -f "$ZONE/autostart" ] || printf 'lxc.start.auto = 0\n' >"$ZONE/autostart"
-    sed -n "$(dialect)" "$ZONE/new/config" >"$ZONE/new/config.here"
-    mv -f "$ZONE/new/config.here" "$ZONE/config"
+    dialect
+    perl "$SCRIPTS/inside.pl" write "$ZONE" "$TAGS" || refuse 75 "the guest's root could not be written"
     : >"$ZONE/ready"
     [ -L "$LXC_PATH/$NAME" ] || ln -sfn "$ZONE" "$LXC_PATH/$NAME"
-    rm -rf "$ZONE/new"
+    monitored=no
+    has_monitor "$NAME" || return 0
+    monitored=yes
     # shellcheck disable=SC2086  # five numbers
-    has_monitor "$NAME" && limit_running $2
-    return 0
+    limit_running $2
 }
 
 # Which of the tagged configuration lines this host takes; see ../render.py.
-dialect() {
+dialect() { # -> TAGS
     tags='='
     if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
         tags="${tags}2"
@@ -109,7 +105,7 @@ dialect() {
     state=N
     [ -r /sys/module/apparmor/parameters/enabled ] && read -r state </sys/module/apparmor/parameters/enabled
     if [ "$state" = Y ]; then tags="${tags}A"; else tags="${tags}a"; fi
-    printf 's/^[%s] //p' "$tags"
+    TAGS=$tags
 }
 
 set_group() { # FILE VALUE
@@ -143,9 +139,11 @@ verb_start() { # ID FENCE
     begin "$1" "$2"
     require_guest
     printf 'lxc.start.auto = 1\n' >"$ZONE/autostart"
+    # A start that was cut off from its script goes on holding the lock until the guest runs: lxc-start keeps descriptor 9
+    # and closes it only in the monitor that it leaves behind.
     if ! has_monitor "$NAME"; then
         : >"$ZONE/log"
-        if ! lxc-start -P "$LXC_PATH" -n "$NAME" -l ERROR -o "$ZONE/log" 9>&- </dev/null >&2; then
+        if ! lxc-start -P "$LXC_PATH" -n "$NAME" -l ERROR -o "$ZONE/log" </dev/null >&2; then
             tail -c 700 "$ZONE/log" >&2
             refuse 75 "the guest did not start"
         fi
@@ -159,7 +157,7 @@ verb_stop() { # ID FENCE SECONDS
     printf 'lxc.start.auto = 0\n' >"$ZONE/autostart"
     if has_monitor "$NAME"; then
         if [ "$3" -gt 0 ]; then
-            lxc-stop -P "$LXC_PATH" -n "$NAME" -t "$3" 9>&- >&2 || true
+            lxc-stop -P "$LXC_PATH" -n "$NAME" -t "$3" >&2 || true
         fi
         kill_guest
     fi
@@ -168,7 +166,7 @@ verb_stop() { # ID FENCE SECONDS
 
 kill_guest() {
     has_monitor "$NAME" || return 0
-    lxc-stop -P "$LXC_PATH" -n "$NAME" -k 9>&- >&2 || true
+    lxc-stop -P "$LXC_PATH" -n "$NAME" -k >&2 || true
     wait_gone "$NAME" || refuse 75 "the guest's processes do not end"
 }
 
@@ -226,5 +224,5 @@ is_up() { # PORT
 
 verb_first_boot() { # ID
     [ -d "$STORE/zones/$1/rootfs" ] || return 0
-    perl "$SCRIPTS/inside.pl" first-boot "$STORE/zones/$1/rootfs"
+    perl "$SCRIPTS/inside.pl" first-boot "$STORE/zones/$1"
 }

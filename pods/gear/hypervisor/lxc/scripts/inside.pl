@@ -1,6 +1,9 @@
 # Reads and writes a few files inside a guest's root, which the guest may have filled with traps.
 #
-# usage: inside.pl write ROOT FILES | inside.pl first-boot ROOT
+# usage: inside.pl write ZONE TAGS | inside.pl first-boot ZONE
+#   write       files come on standard input, each as "NAME SIZE\n" and its bytes; "config" becomes the configuration of the
+#               zone, of which this host takes the lines tagged with one of TAGS (see ../render.py); the rest goes into the root
+#   first-boot  prints "exit=CODE" and the end of the log, or nothing while there is no exit code
 #
 # Perl, because it is on every Debian machine and can change its root and go on in the same process: a shell would have to
 # run a program of the guest's. After chroot every path, whatever symbolic links it meets, stays inside; @INC is emptied so
@@ -24,12 +27,16 @@ sub enter {
     umask 077;
 }
 
-sub slurp_source {
-    my ($path) = @_;
-    sysopen(my $file, $path, O_RDONLY | O_NOFOLLOW) or return undef;
-    my ($text, $part) = ('', '');
-    $text .= $part while sysread($file, $part, 65536);
-    return $text;
+sub read_frames {
+    my ($all, $part, %texts) = ('', '');
+    $all .= $part while sysread(STDIN, $part, 65536);
+    while (length $all) {
+        $all =~ s/\A([a-z_.-]+) ([0-9]+)\n// or die "the files are not understood\n";
+        my ($name, $size) = ($1, $2);
+        length $all >= $size or die "the files end in the middle\n";
+        $texts{$name} = substr($all, 0, $size, '');
+    }
+    return %texts;
 }
 
 sub make_parents {
@@ -49,7 +56,7 @@ sub make_parents {
 }
 
 sub replace {
-    my ($path, $mode, $text) = @_;
+    my ($path, $mode, $text, $fresh) = @_;
     my $temporary = make_parents($path) . "/.mcp-new-$$";
     unlink $temporary;
     sysopen(my $file, $temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, $mode) or die "create $path: $!\n";
@@ -61,6 +68,9 @@ sub replace {
     }
     chmod $mode, $file;
     close $file or die "write $path: $!\n";
+    # Renaming over a file makes btrfs write out the new one at once, 5 to 10 ms each. A fresh root needs no such care: until
+    # it is marked as ready it is built anew.
+    unlink $path if $fresh;
     rename $temporary, $path or die "rename $path: $!\n";
 }
 
@@ -75,12 +85,18 @@ sub read_end {
     return $text;
 }
 
-my ($verb, $root, $files) = @ARGV;
+my ($verb, $zone, $tags) = @ARGV;
+my $root = "$zone/rootfs";
 if ($verb eq 'write') {
-    my %texts = map { $_ => slurp_source("$files/$_") } keys %PLACES;
+    my %texts = read_frames();
+    my $config = delete $texts{config};
+    defined $config or die "there is no configuration\n";
+    replace("$zone/config", 0644, join '', map { /^[$tags] (.*\n)/ ? $1 : () } $config =~ /^.*\n/mg);
+    my $fresh = !-e "$zone/ready";
     enter($root);
     for my $name (sort keys %texts) {
-        replace(@{ $PLACES{$name} }, $texts{$name}) if defined $texts{$name};
+        my $place = $PLACES{$name} or die "no place for $name\n";
+        replace(@$place, $texts{$name}, $fresh);
     }
 } elsif ($verb eq 'first-boot') {
     enter($root);

@@ -32,18 +32,25 @@ lock() { # NAME SECONDS
 }
 
 read_fence() { # ID -> FENCE_SEEN
-    FENCE_SEEN=0
-    if [ -f "$STORE/fences/$1" ]; then
-        read -r FENCE_SEEN <"$STORE/fences/$1" || true
-    fi
-    case $FENCE_SEEN in '' | *[!0-9]*) FENCE_SEEN=0 ;; esac
+    FENCE_SEEN=0 FENCE_LINES=0
+    [ -f "$STORE/fences/$1" ] || return 0
+    while read -r number; do
+        FENCE_LINES=$((FENCE_LINES + 1))
+        case $number in '' | *[!0-9]*) continue ;; esac
+        [ "$number" -le "$FENCE_SEEN" ] || FENCE_SEEN=$number
+    done <"$STORE/fences/$1"
 }
 
-# Refuse an older command; remember a newer one, by rename, so that a power cut leaves the old or the new number.
+# Refuse an older command; remember a newer one. Numbers are appended, the highest counts: a power cut loses at most the
+# last line, and no process is needed to write it. A long file is replaced by rename now and then.
 pass_fence() { # ID FENCE
     read_fence "$1"
     [ "$2" -ge "$FENCE_SEEN" ] || refuse 70 "fence $2 is older than $FENCE_SEEN, seen before"
     [ "$2" -eq "$FENCE_SEEN" ] && return 0
+    if [ "$FENCE_LINES" -lt 32 ]; then
+        printf '%s\n' "$2" >>"$STORE/fences/$1"
+        return 0
+    fi
     printf '%s\n' "$2" >"$STORE/fences/.$1.new"
     mv -f "$STORE/fences/.$1.new" "$STORE/fences/$1"
 }

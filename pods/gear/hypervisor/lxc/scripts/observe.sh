@@ -2,17 +2,11 @@
 # What is on the host, as raw lines that ../parse.py reads. Few processes whatever the number of guests: files are listed by
 # globs and printed by one grep, "PATH:LINE".
 
-SETTINGS='^(# mcp\.|lxc\.(idmap|uts\.name|cgroup2?\.[a-z]|net\.[0-9]+\.(hwaddr|veth\.pair|ipv4\.address)) *)'
+SETTINGS='# mcp\.|lxc\.(idmap|uts\.name|cgroup2?\.[a-z]|net\.[0-9]+\.(hwaddr|veth\.pair|ipv4\.address)) *'
+# Everything else that is read holds numbers, "max", or a state in capitals.
+VALUES='(-?[0-9]+|max)( [0-9]+)?$|[A-Z]+$'
 
-dump() { # ID or "*"
-    printf '@config\n'
-    if [ "$1" = '*' ]; then
-        grep -sHE "$SETTINGS" "$LXC_PATH"/*/config || true
-    else
-        grep -sHE "$SETTINGS" "$LXC_PATH/mcp-$1/config" || true
-    fi
-    printf '@sockets\n'
-    grep -oE "@$LXC_PATH/[^/]+/command" /proc/net/unix || true
+dump() { # ID or "*", and "no" if it is known that nothing runs
     printf '@files\n'
     if [ "$1" = '*' ]; then dump_files '*' '*'; else dump_files "mcp-$1" "$1"; fi
     printf '@zones\n'
@@ -24,7 +18,7 @@ dump() { # ID or "*"
         [ -d "$link" ] && if [ -L "${link%/}" ]; then printf 'L %s\n' "$link"; else printf 'D %s\n' "$link"; fi
     done
     printf '@ports\n'
-    nft list tables netdev 2>/dev/null || true
+    [ "${2-}" = no ] || nft list tables netdev 2>/dev/null || true
     printf '@disk\n'
     dump_disk "$1"
     printf '@images\n'
@@ -48,9 +42,10 @@ dump_files() { # NAME_PATTERN ID_PATTERN
             $groups/cpu/lxc.payload.$1/cpu.cfs_period_us $groups/pids/lxc.payload.$1/pids.max \
             $groups/pids/lxc.payload.$1/pids.current $groups/freezer/lxc.payload.$1/freezer.state
     fi
-    zones=$2
+    configs=$1 zones=$2
     shift 2
-    grep -sH '' "$@" "$STORE"/fences/$zones "$STORE"/zones/$zones/qgroup "$STORE"/zones/$zones/autostart || true
+    grep -sHE "^($SETTINGS|$VALUES)|@$LXC_PATH/[^/]+/command" "$LXC_PATH"/$configs/config /proc/net/unix \
+        "$STORE"/fences/$zones "$STORE"/zones/$zones/qgroup "$@" || true
 }
 
 dump_disk() { # ID or "*"

@@ -1,0 +1,138 @@
+"""Forms about accelerators. They parse; the services decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from accelerators.models import Plan
+from accelerators.services.wish import MAX_COUNT, MAX_SCRIPT_BYTES, CreateWish
+from accounts.models import Account, SshKey
+from pods.models import Image, Pod
+from pods.models.allocation import Spread
+
+SPREADS = {
+    Spread.NONE: "wherever there is room",
+    Spread.HOST: "each on a different host",
+    Spread.POD: "each in a different pod",
+}
+
+
+class TagsField(forms.CharField):
+    """One `key=value` a line. Raises what is wrong with which line; the service checks the rest."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Tags", required=False, max_length=20_000,
+            widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "role=web\nstage=test"}),
+            help_text="One a line, as key=value. You can search by them.",
+        )  # fmt: skip
+
+    def clean(self, value: Any) -> dict[str, str]:
+        """The tags as a mapping."""
+        tags: dict[str, str] = {}
+        for line in str(super().clean(value)).splitlines():
+            if not line.strip():
+                continue
+            key, _, text = line.partition("=")
+            if not key.strip():
+                raise forms.ValidationError(f"“{line.strip()[:40]}” has no key; write key=value.")
+            if key.strip() in tags:
+                raise forms.ValidationError(f"“{key.strip()[:40]}” stands here twice; keep one.")
+            tags[key.strip()] = text.strip()
+        return tags
+
+
+def tags_text(tags: Sequence[tuple[str, str]]) -> str:
+    """The text that the field shows."""
+    return "\n".join(f"{key}={value}" if value else key for key, value in tags)
+
+
+class CreateForm(forms.Form):
+    """Everything a new accelerator can be told."""
+
+    name = forms.CharField(
+        label="Name", max_length=63, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+        help_text="a-z, 0-9 and -, beginning with a letter. It becomes the host name.",
+    )  # fmt: skip
+    count = forms.IntegerField(
+        label="How many", min_value=1, max_value=MAX_COUNT, initial=1,
+        help_text=f"1 to {MAX_COUNT}. With several, names get a number: web-1, web-2 …",
+    )  # fmt: skip
+    plan = forms.ChoiceField(label="Plan", widget=forms.RadioSelect)
+    image = forms.ChoiceField(label="Image")
+    pod = forms.ChoiceField(label="Pod", required=False)
+    spread = forms.ChoiceField(label="Placing several", required=False, choices=list(SPREADS.items()))
+    ssh_keys = forms.MultipleChoiceField(
+        label="SSH keys that may log in as root", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    new_key = forms.CharField(
+        label="Add another public key", required=False, max_length=8000,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off", "placeholder": "ssh-ed25519 AAAA… you@laptop"}),
+        help_text="It is let in, and kept in the account for the next time.",
+    )  # fmt: skip
+    user_script = forms.CharField(
+        label="User script", required=False, max_length=MAX_SCRIPT_BYTES, strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "placeholder": "#!/bin/sh\n…"}),
+        help_text="Runs once as root at the first boot; its exit code and output appear on the timeline.",
+    )  # fmt: skip
+    tags = TagsField()
+    protected = forms.BooleanField(label="Protect against deletion", required=False)
+    token = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.plans = list(Plan.objects.filter(active=True))
+        self.keys = list(SshKey.objects.filter(account=account).order_by("created_at", "id")[:100])
+        self._choices("plan", [(plan.slug, plan.name) for plan in self.plans])
+        self._choices("image", image_choices())
+        self._choices("pod", [("", "anywhere"), *pod_choices()])
+        self._choices("ssh_keys", [(str(key.pk), key.name) for key in self.keys])
+
+    def _choices(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = list(choices)
+
+    def clean_user_script(self) -> str:
+        """Browsers send CRLF; an interpreter line must not end with a carriage return."""
+        return str(self.cleaned_data["user_script"]).replace("\r\n", "\n")
+
+    def wish(self, *, extra_key: str = "") -> CreateWish:
+        """What the service takes; the form is valid."""
+        data = self.cleaned_data
+        keys = [*data["ssh_keys"], *([extra_key] if extra_key else [])]
+        return CreateWish(
+            name=data["name"], plan=data["plan"], image=data["image"], pod=data["pod"], count=data["count"],
+            spread=data["spread"] or "none", ssh_keys=keys, user_script=data["user_script"], tags=data["tags"],
+            protected=data["protected"],
+        )  # fmt: skip
+
+
+def image_choices() -> list[tuple[str, str]]:
+    """The newest active version of each image."""
+    choices: dict[str, str] = {}
+    for image in Image.objects.filter(state=Image.State.ACTIVE).order_by("slug", "-created_at")[:500]:
+        choices.setdefault(image.slug, f"{image.slug} — {image.os}" if image.os else image.slug)
+    return list(choices.items())
+
+
+def pod_choices() -> list[tuple[str, str]]:
+    """Open pods."""
+    return [
+        (pod.slug, f"{pod.slug} — {pod.location}" if pod.location else pod.slug) for pod in Pod.objects.filter(state="open")[:500]
+    ]
+
+
+class EditForm(forms.Form):
+    """What can change without a machine."""
+
+    name = forms.CharField(
+        label="Name", max_length=63, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+        help_text="A new name reaches the machine's host name at its next start.",
+    )  # fmt: skip
+    tags = TagsField()
+    protected = forms.BooleanField(label="Protect against deletion", required=False)
+    revision = forms.IntegerField(widget=forms.HiddenInput)

@@ -1,0 +1,76 @@
+"""The price in view: a create carried out and rolled back, so that what it says is what would happen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+from django.db import transaction
+
+from accelerators.models import Plan
+from accelerators.services.create import create_accelerators
+from accelerators.services.wish import MAX_COUNT, CreateWish
+from accounts.actor import Actor
+from accounts.services.limits import LimitUse
+from mcp.errors import ControlPlaneError
+from mcp.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What it would cost and whether it fits."""
+
+    plan: Plan | None
+    count: int
+    fits: bool = False
+    limits: list[LimitUse] = field(default_factory=list)
+    error: ControlPlaneError | None = None
+
+    @property
+    def monthly(self) -> Decimal:
+        """For all of them."""
+        return self.plan.price_monthly * self.count if self.plan else Decimal(0)
+
+    @property
+    def hourly(self) -> Decimal:
+        """For all of them."""
+        return self.plan.price_hourly * self.count if self.plan else Decimal(0)
+
+    @property
+    def yearly(self) -> Decimal:
+        """For all of them."""
+        return self.plan.price_yearly * self.count if self.plan else Decimal(0)
+
+
+def quote_for(actor: Actor, data: Mapping[str, str]) -> Quote:
+    """From raw form values, whatever they are; only plan, image, pod, count and spread matter."""
+    plan = Plan.objects.filter(slug=data.get("plan", ""), active=True).first()
+    count = _count(data.get("count", ""))
+    if plan is None or not data.get("image") or not actor.may("accelerators.write"):
+        return Quote(plan, count)
+    wish = CreateWish(
+        name=f"q-{new_id().hex[:24]}", plan=plan.slug, image=data["image"], pod=data.get("pod", ""), count=count,
+        spread=data.get("spread", "") or "none", ssh_keys=[],
+    )  # fmt: skip
+    try:
+        limits = _rehearse(actor, wish)
+    except ControlPlaneError as error:
+        return Quote(plan, count, error=error)
+    return Quote(plan, count, fits=True, limits=limits)
+
+
+def _count(text: str) -> int:
+    try:
+        return max(1, min(MAX_COUNT, int(Decimal(text))))
+    except (InvalidOperation, ValueError, OverflowError):
+        return 1
+
+
+def _rehearse(actor: Actor, wish: CreateWish) -> list[LimitUse]:
+    """The whole acceptance, then nothing of it. Raises what it would raise."""
+    with transaction.atomic():
+        created = create_accelerators(actor=actor, wish=wish)
+        transaction.set_rollback(True)
+    shown = ("accelerators", "memory_mib", "vcpus", "disk_gib")
+    return [line for line in created.limits_after if line.resource in shown]

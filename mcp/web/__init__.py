@@ -1,0 +1,1 @@
+"""What every page of the portal and the console shares: headers, error pages, paging, submitting once."""

@@ -1,0 +1,257 @@
+"""The console's pages about what the operator owns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from accounts.console import operator_of
+from mcp.web.console import ConsoleAdmin, Verb, badge, bar, pretty
+from mcp.web.templatetags.portal import ago
+from pods.models import Address, Allocation, Host, Image, ImageCopy, Network, Pod
+from pods.services.duty import set_duty
+from pods.services.enrol import reprobe_host
+from pods.services.image_state import set_image_state
+from pods.states import DUTY_TRANSITIONS, HostDuty, PodState
+
+
+@admin.register(Pod)
+class PodAdmin(ConsoleAdmin):
+    """Pods. New ones are enrolled with `manage.py pod add`, which makes their network too."""
+
+    list_display = ("slug", "name", "location", "shown_state", "host_count", "guest_count", "memory", "disk")
+    search_ids = ("pk",)
+    search_text = ("slug", "name", "location")
+    editable = (
+        "name", "location", "cpu_overcommit", "memory_overcommit", "disk_overcommit", "reserve_memory_mib",
+        "reserve_disk_gib", "resolvers", "dns_suffix",
+    )  # fmt: skip
+    exclude = ("sealed_ssh_key",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the sums over each pod's hosts, in the same query."""
+        live = ~Q(hosts__duty=HostDuty.RETIRED)
+        sums = {
+            f"sum_{name}": Sum(f"hosts__{name}", filter=live, default=0)
+            for name in ("guests", "used_memory_mib", "cap_memory_mib", "used_disk_gib", "cap_disk_gib")
+        }
+        return super().get_queryset(request).annotate(sum_hosts=Count("hosts", filter=live), **sums)
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Pod) -> SafeString:
+        """Open is good here."""
+        tone = "good" if row.state == PodState.OPEN else "warn"
+        return format_html('<span class="state {}">{}</span>', tone, row.state)
+
+    @admin.display(description="hosts")
+    def host_count(self, row: Any) -> SafeString:
+        """A link to them."""
+        return format_html('<a href="../host/?pod__id__exact={}">{}</a>', row.pk, row.sum_hosts)
+
+    @admin.display(description="guests")
+    def guest_count(self, row: Any) -> int:
+        """On all hosts."""
+        return int(row.sum_guests)
+
+    @admin.display(description="memory")
+    def memory(self, row: Any) -> SafeString:
+        """Promised of what may be."""
+        used, cap = row.sum_used_memory_mib, row.sum_cap_memory_mib
+        return bar(used, cap, f"{used / 1024:.1f} / {cap / 1024:.0f} GiB")
+
+    @admin.display(description="disk")
+    def disk(self, row: Any) -> SafeString:
+        """Promised of what may be."""
+        return bar(row.sum_used_disk_gib, row.sum_cap_disk_gib, f"{row.sum_used_disk_gib} / {row.sum_cap_disk_gib} GiB")
+
+
+def _duty(duty: HostDuty, words: str) -> Callable[[HttpRequest, Any], str]:
+    def run(request: HttpRequest, row: Host) -> str:
+        set_duty(actor=operator_of(request), host=row, duty=duty, reason=request.POST.get("reason", ""))
+        return f"{row} {words}"
+
+    return run
+
+
+def _may(duty: HostDuty) -> Callable[[Any], bool]:
+    return lambda row: duty in DUTY_TRANSITIONS[row.duty]
+
+
+def _probe(request: HttpRequest, row: Host) -> str:
+    found = reprobe_host(actor=operator_of(request), host=row)
+    return f"{row} answered: {found.facts.get('cpus')} processors, {found.facts.get('memory_mib')} MiB, {found.facts.get('disk_gib')} GiB."
+
+
+@admin.register(Host)
+class HostAdmin(ConsoleAdmin):
+    """Hosts: what they are, how full, whether they answer."""
+
+    list_display = ("name", "pod", "shown_state", "seen", "guests", "cpu", "memory", "disk")
+    list_filter = ("duty", "reachable", "pod")
+    list_select_related = ("pod",)
+    search_ids = ("pk", "pod_id")
+    search_exact = ("pod__slug", "address")
+    search_text = ("name", "address", "duty_reason")
+    ordering = ("name", "id")
+    fieldsets = (
+        (None, {"fields": ("name", "pod", "shown_state", "duty_reason", "seen", "last_error")}),
+        ("Room", {"fields": ("guests", "cpu", "memory", "disk")}),
+        ("How it is reached", {"fields": (("driver", "address"), ("port", "user"), "host_key", ("kinds", "traits"))}),
+        ("What the last probe found", {"fields": ("probed_at", "shown_facts", "boot_id", "inventory_at")}),
+        ("Its guests", {"fields": ("links",)}),
+    )
+    readonly_fields = ("shown_state", "seen", "cpu", "memory", "disk", "shown_facts", "links")
+    verbs = (
+        Verb("probe", "Probe now", _probe, lambda row: row.duty != HostDuty.RETIRED),
+        Verb("resume", "Resume", _duty(HostDuty.ACTIVE, "takes guests again."), _may(HostDuty.ACTIVE)),
+        Verb("drain", "Drain", _duty(HostDuty.DRAINING, "takes no new guests."), _may(HostDuty.DRAINING), asks="reason"),
+        Verb(
+            "maintenance", "Maintenance", _duty(HostDuty.MAINTENANCE, "is in maintenance."), _may(HostDuty.MAINTENANCE),
+            asks="reason",
+        ),
+        Verb("retire", "Retire", _duty(HostDuty.RETIRED, "is retired."), _may(HostDuty.RETIRED), asks="reason", danger=True),
+    )  # fmt: skip
+
+    @admin.display(description="state")
+    def shown_state(self, row: Host) -> SafeString:
+        """Duty, unless it does not answer."""
+        return badge(row.state)
+
+    @admin.display(description="last seen", ordering="last_seen_at")
+    def seen(self, row: Host) -> str:
+        """How fresh."""
+        return ago(row.last_seen_at) + (f", {row.failed_heartbeats} misses since" if row.failed_heartbeats else "")
+
+    @admin.display(description="processors")
+    def cpu(self, row: Host) -> SafeString:
+        """Promised of what may be."""
+        return bar(row.used_cpu_m, row.cap_cpu_m, f"{row.used_cpu_m / 1000:g} / {row.cap_cpu_m / 1000:g}")
+
+    @admin.display(description="memory")
+    def memory(self, row: Host) -> SafeString:
+        """Promised of what may be."""
+        return bar(row.used_memory_mib, row.cap_memory_mib, f"{row.used_memory_mib / 1024:.1f} / {row.cap_memory_mib / 1024:.0f} GiB")
+
+    @admin.display(description="disk")
+    def disk(self, row: Host) -> SafeString:
+        """Promised of what may be."""
+        return bar(row.used_disk_gib, row.cap_disk_gib, f"{row.used_disk_gib} / {row.cap_disk_gib} GiB")
+
+    @admin.display(description="facts")
+    def shown_facts(self, row: Host) -> SafeString:
+        """One line a fact."""
+        return format_html(
+            '<dl class="facts">{}</dl>',
+            format_html_join("", "<dt>{}</dt><dd>{}</dd>", ((name.replace("_", " "), _fact(v)) for name, v in sorted(row.facts.items()))),
+        )
+
+    @admin.display(description="guests")
+    def links(self, row: Host) -> SafeString:
+        """To what runs here and what was found here."""
+        return format_html(
+            '<a href="/admin/accelerators/accelerator/?host__id__exact={0}">accelerators</a> · '
+            '<a href="/admin/pods/allocation/?host__id__exact={0}">allocations</a> · '
+            '<a href="/admin/pods/driftfinding/?host__id__exact={0}&amp;state__exact=open">open drift</a>',
+            row.pk,
+        )
+
+
+def _fact(value: object) -> object:
+    if isinstance(value, list):
+        return ", ".join(str(item.get("what", item)) if isinstance(item, dict) else str(item) for item in value) or "none"
+    return pretty(value) if isinstance(value, dict) else value
+
+
+def _offer(state: str, words: str) -> Callable[[HttpRequest, Any], str]:
+    def run(request: HttpRequest, row: Image) -> str:
+        set_image_state(actor=operator_of(request), image=row, state=state)
+        return f"{row} is {words}."
+
+    return run
+
+
+@admin.register(Image)
+class ImageAdmin(ConsoleAdmin):
+    """Images. New ones come from `manage.py image build`."""
+
+    list_display = ("slug", "version", "os", "kind", "shown_state", "size", "min_memory_mib", "min_disk_gib", "copies", "created_at")
+    list_filter = ("state", "kind")
+    search_ids = ("pk",)
+    search_exact = ("slug",)
+    search_text = ("slug", "os", "description")
+    editable = ("os", "description", "min_memory_mib", "min_disk_gib")
+    verbs = (
+        Verb("enable", "Offer", _offer(Image.State.ACTIVE, "offered"), lambda row: row.state == Image.State.DISABLED),
+        Verb("disable", "Stop offering", _offer(Image.State.DISABLED, "no longer offered"), lambda row: row.state == Image.State.ACTIVE),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With how many hosts have it."""
+        return super().get_queryset(request).annotate(copy_count=Count("copies"))
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Image) -> SafeString:
+        """As a word with a colour."""
+        return badge(row.state)
+
+    @admin.display(description="size", ordering="size_bytes")
+    def size(self, row: Image) -> str:
+        """In MiB."""
+        return f"{row.size_bytes / 2**20:.0f} MiB"
+
+    @admin.display(description="on hosts")
+    def copies(self, row: Any) -> int:
+        """Verified copies."""
+        return int(row.copy_count)
+
+
+@admin.register(ImageCopy)
+class ImageCopyAdmin(ConsoleAdmin):
+    """Which host has which image."""
+
+    list_display = ("image", "host", "verified_at")
+    list_select_related = ("image", "host")
+    search_ids = ("image_id", "host_id")
+
+
+@admin.register(Network)
+class NetworkAdmin(ConsoleAdmin):
+    """Networks of pods."""
+
+    list_display = ("slug", "pod", "cidr", "gateway", "range_first", "range_last", "bridge")
+    list_filter = ("pod",)
+    list_select_related = ("pod",)
+    search_ids = ("pk", "pod_id")
+
+
+@admin.register(Address)
+class AddressAdmin(ConsoleAdmin):
+    """Addresses given out, and those that rest."""
+
+    list_display = ("ip", "network", "state", "holder_id", "account_id", "free_from", "changed_at")
+    list_filter = ("state",)
+    list_select_related = ("network",)
+    search_ids = ("holder_id",)
+    search_exact = ("ip",)
+    ordering = ("-id",)
+
+
+@admin.register(Allocation)
+class AllocationAdmin(ConsoleAdmin):
+    """What is promised to whom on which host."""
+
+    list_display = ("holder_id", "host", "pod", "cpu_m", "memory_mib", "disk_gib", "uid_slot", "group", "created_at")
+    list_filter = ("pod",)
+    list_select_related = ("host", "pod")
+    search_ids = ("holder_id", "host_id")
+    ordering = ("-id",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Links from a host's page."""
+        return lookup == "host__id__exact" or super().lookup_allowed(lookup, value, request)

@@ -1,0 +1,89 @@
+"""`/operator/allocations` and `/operator/capacity`: what is promised, and what is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.views import OperatorView
+from mcp.api.filters import filtered, identifier, text
+from mcp.api.paging import paged
+from mcp.api.schema import listing
+from pods.api.hosts import RoomShape
+from pods.models import Allocation
+from pods.services.capacity import capacity_by_pod
+from pods.states import PodState
+
+ORDER = ("-created_at",)
+FILTERS = {
+    "pod": text("pod__slug", "By pod."),
+    "host": text("host__name", "By host name."),
+    "account": identifier("account_id", "By account id."),
+    "holder": identifier("holder_id", "By the id of the guest."),
+}
+
+
+class AllocationShape(serializers.Serializer[Any]):
+    """A promise of a host's capacity to one guest."""
+
+    id = serializers.UUIDField()
+    holder = serializers.UUIDField(help_text="The accelerator.")
+    account = serializers.UUIDField()
+    pod = serializers.CharField()
+    host = serializers.CharField()
+    cpu_m = serializers.IntegerField()
+    memory_mib = serializers.IntegerField()
+    disk_gib = serializers.IntegerField()
+    uid_slot = serializers.IntegerField()
+    group = serializers.CharField()
+    spread = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class CapacityShape(serializers.Serializer[Any]):
+    """A pod's sums."""
+
+    pod = serializers.CharField()
+    state = serializers.ChoiceField(choices=PodState.choices)
+    hosts = serializers.IntegerField()
+    taking_guests = serializers.IntegerField()
+    guests = serializers.IntegerField()
+    cpu_m = RoomShape()
+    memory_mib = RoomShape()
+    disk_gib = RoomShape()
+
+
+class AllocationsView(OperatorView):
+    """`/operator/allocations`."""
+
+    @listing(AllocationShape, "allocations", "Promised capacity, guest by guest", filters=FILTERS, order=ORDER, tags=["operator"])
+    def get(self, request: Request) -> Response:
+        """Newest first."""
+        rows = filtered(request, Allocation.objects.select_related("host", "pod"), FILTERS)
+        page = paged(request, rows, ORDER)
+        return Response(page.body([_present(row) for row in page.rows]))
+
+
+def _present(row: Allocation) -> dict[str, Any]:
+    return {
+        "id": row.pk, "holder": row.holder_id, "account": row.account_id, "pod": row.pod.slug, "host": row.host.name,
+        "cpu_m": row.cpu_m, "memory_mib": row.memory_mib, "disk_gib": row.disk_gib, "uid_slot": row.uid_slot,
+        "group": row.group.partition(":")[2], "spread": row.spread, "created_at": row.created_at,
+    }  # fmt: skip
+
+
+class CapacityView(OperatorView):
+    """`/operator/capacity`."""
+
+    @extend_schema(
+        operation_id="capacity", summary="Capacity by pod", tags=["operator"],
+        responses=inline_serializer("Capacity", {"results": CapacityShape(many=True)}),
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """`free` counts only hosts that take guests now."""
+        filtered(request, Allocation.objects.none(), {})
+        return Response({"results": capacity_by_pod()})
