@@ -161,7 +161,12 @@ def test_list_filters(api: APIClient, actor: Actor, pod: Pod) -> None:
     assert names(name_contains="b-2") == ["web-2"]
     assert names(group="data") == ["db"]
     assert names(state="running") == []
-    assert names(state="running,provisioning", plan="zone-256m", image="debian-12", pod="sim1") == ["db", "web-1", "web-2", "web-3"]
+    assert names(state="running,provisioning", plan="zone-256m", image="debian-12", pod="sim1") == [
+        "db",
+        "web-1",
+        "web-2",
+        "web-3",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +240,11 @@ def test_deleted_answers_410_with_its_last_form_until_the_name_lives_again(api: 
 
 def test_verbs(api: APIClient, actor: Actor, pod: Pod, simulated: SimulatedPod) -> None:
     make_running(actor)
-    for verb, passing, settled in (("stop", "stopping", "stopped"), ("start", "starting", "running"), ("restart", "restarting", "running")):
+    for verb, passing, settled in (
+        ("stop", "stopping", "stopped"),
+        ("start", "starting", "running"),
+        ("restart", "restarting", "running"),
+    ):
         response = api.post(f"{PATH}/web/{verb}")
         assert response.status_code == 202
         assert response.json()["state"] == passing
@@ -325,7 +334,9 @@ def test_timeline_tells_the_story_newest_first(api: APIClient, actor: Actor, pod
     assert [event["kind"] for event in only] == ["accelerator.stopped"]
 
 
-def test_a_suspended_account_reads_and_deletes(api: APIClient, actor: Actor, pod: Pod, account: Account, operator_api: APIClient) -> None:
+def test_a_suspended_account_reads_and_deletes(
+    api: APIClient, actor: Actor, pod: Pod, account: Account, operator_api: APIClient
+) -> None:
     make_running(actor)
     assert operator_api.patch("/api/v1/operator/accounts/acme", {"state": "suspended"}).status_code == 200
     assert api.get(f"{PATH}/web").status_code == 200
