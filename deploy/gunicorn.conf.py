@@ -36,7 +36,8 @@ if workers > 1:
 
 
 def on_starting(server: Any) -> None:
-    """Begin the counters anew; files of processes long dead would only grow."""
+    """Begin the counters anew (files of processes long dead would only grow), and make what is warned about if missing."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if directory:
         shutil.rmtree(directory, ignore_errors=True)
