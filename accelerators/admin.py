@@ -23,7 +23,18 @@ from pods.states import FindingKind, FindingState
 class PlanAdmin(ConsoleAdmin):
     """Plans. What was sold keeps its numbers; a plan that is not active is offered no more."""
 
-    list_display = ("slug", "name", "kind", "memory_mib", "vcpus", "disk_gib", "price_monthly", "price_yearly", "currency", "active")
+    list_display = (
+        "slug",
+        "name",
+        "kind",
+        "memory_mib",
+        "vcpus",
+        "disk_gib",
+        "price_monthly",
+        "price_yearly",
+        "currency",
+        "active",
+    )
     list_filter = ("active", "kind")
     search_ids = ("pk",)
     search_text = ("slug", "name")
@@ -125,7 +136,12 @@ class DriftAdmin(ConsoleAdmin):
     )
     readonly_fields = ("shown_state", "side_by_side", "target", "decision_operation")
     verbs = (
-        Verb("adopt", "Adopt what was found", _adopt, lambda row: _undecided(row) and row.kind in (FindingKind.POWER, FindingKind.MISSING)),
+        Verb(
+            "adopt",
+            "Adopt what was found",
+            _adopt,
+            lambda row: _undecided(row) and row.kind in (FindingKind.POWER, FindingKind.MISSING),
+        ),
         Verb("restore", "Restore what is wanted", _restore, lambda row: _undecided(row) and row.target_id is not None),
         Verb("ignore", "Ignore", _ignore, lambda row: row.state == FindingState.OPEN),
     )

@@ -62,7 +62,17 @@ class KindFilter(admin.SimpleListFilter):
 class OperationAdmin(ConsoleAdmin):
     """What was asked, how far it got, who works on it, why it stopped."""
 
-    list_display = ("created_at", "kind", "target_name", "shown_state", "shown_progress", "attempt", "actor", "error_code", "took")
+    list_display = (
+        "created_at",
+        "kind",
+        "target_name",
+        "shown_state",
+        "shown_progress",
+        "attempt",
+        "actor",
+        "error_code",
+        "took",
+    )
     list_display_links = ("created_at", "kind")
     list_filter = ("state", KindFilter)
     ordering = ("-created_at", "-id")

@@ -127,7 +127,9 @@ class ConsoleAdmin(AnyAdmin):
         """The verbs, and nothing else."""
         if not self.has_module_permission(request):
             return {}
-        return {verb.name: (_action(verb), verb.name, verb.title) for verb in self.verbs if not verb.asks or verb.asks == "reason"}
+        return {
+            verb.name: (_action(verb), verb.name, verb.title) for verb in self.verbs if not verb.asks or verb.asks == "reason"
+        }
 
     def do(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
         """POST: carry out a verb on one row."""
