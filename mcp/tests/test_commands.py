@@ -49,7 +49,7 @@ def test_sentences_name_fields_once_and_end_with_the_code() -> None:
 
 
 def test_tables_line_up_and_show_nothing_as_a_dash() -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"host": "h1", "last_seen": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)},
         {"host": "a-long-name", "last_seen": None},
     ]

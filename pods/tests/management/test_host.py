@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from accelerators.testing.world import World
+from accounts.actor import system
 from pods.gear.errors import GearUnreachable
 from pods.gear.hypervisor.base import HostFacts, Missing
 from pods.gear.simulated import SimulatedHypervisor
@@ -19,7 +20,6 @@ from pods.models import Host
 from pods.services.enrol import NetworkWish, add_pod
 from pods.services.find import find_host
 from pods.states import HostDuty
-from accounts.actor import system
 
 Output = pytest.CaptureFixture[str]
 
