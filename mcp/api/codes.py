@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from django.apps import apps
+from django.conf import settings
 
 from mcp.errors import ControlPlaneError
 
@@ -27,15 +33,27 @@ def family(base: type[ControlPlaneError]) -> list[type[ControlPlaneError]]:
 
 
 def all_codes() -> list[dict[str, Any]]:
-    """One entry a code, sorted; knows the classes of every module that has been imported.
+    """One entry a code, sorted; knows the classes of every app's modules named `errors`, and of what else has been imported.
 
     Where several classes share a code, the words are those of the first by module; the base class's come last.
     """
-    kinds = [kind for kind in family(ControlPlaneError) if ".tests" not in kind.__module__]
+    _import_errors()
+    kinds = [kind for kind in family(ControlPlaneError) if not {"tests", "testing"} & set(kind.__module__.split("."))]
     rows: dict[str, dict[str, Any]] = {}
     for kind in sorted(kinds, key=lambda kind: (kind is ControlPlaneError, kind.__module__)):
         rows.setdefault(kind.code, _entry(kind))
     return [rows[code] for code in sorted(rows)]
+
+
+@cache
+def _import_errors() -> None:
+    """Import what only some processes need (building images, say), so that the list is the same in all of them."""
+    for config in apps.get_app_configs():
+        root = Path(config.path)
+        if not root.is_relative_to(settings.BASE_DIR / config.name.partition(".")[0]):
+            continue  # somebody else's app
+        for path in sorted(root.rglob("errors.py")):
+            import_module(".".join([config.name, *path.relative_to(root).with_suffix("").parts]))
 
 
 def _entry(kind: type[ControlPlaneError]) -> dict[str, Any]:
