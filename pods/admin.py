@@ -100,7 +100,8 @@ def _may(duty: HostDuty) -> Callable[[Any], bool]:
 
 def _probe(request: HttpRequest, row: Host) -> str:
     found = reprobe_host(actor=operator_of(request), host=row)
-    return f"The host {row} answered: {found.facts.get('cpus')} processors, {found.facts.get('memory_mib')} MiB, {found.facts.get('disk_gib')} GiB."
+    facts = found.facts
+    return f"The host {row} answered: {facts['cpus']} processors, {facts['memory_mib']} MiB, {facts['disk_gib']} GiB."
 
 
 @admin.register(Host)
