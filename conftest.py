@@ -22,7 +22,7 @@ from pods.gear.simulated import SimulatedPod
 from pods.models import Image, Pod
 from pods.testing import make_image, make_pod
 
-pytest_plugins = ["lab.fixtures"]
+pytest_plugins = ["lab.fixtures", "mcp.testing.parts"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ def main() -> None:
     """Run one management command with the project's virtual environment, whichever python3 started us."""
     venv_python = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
     if venv_python.exists() and Path(sys.prefix).resolve() != venv_python.parent.parent.resolve():
-        os.execv(str(venv_python), [str(venv_python), *sys.argv])
+        os.execv(str(venv_python), [str(venv_python), *sys.argv])  # noqa: S606  (an argument list, no shell)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcp.settings")
     from django.core.management import execute_from_command_line
 

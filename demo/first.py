@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from demo.errors import DemoError
 
@@ -17,14 +17,6 @@ PLAN = "zone-256m"
 IMAGE = "debian-12"
 LIMIT_S = 180.0
 REMEDY = "See `./manage.py operation list`, `./manage.py doctor` and var/log/server.log; then run `make up` again."
-
-
-class Caller(Protocol):
-    """Whoever asks."""
-
-    def get(self, path: str) -> dict[str, Any] | None: ...
-
-    def post(self, path: str, body: dict[str, Any], idempotency_key: str) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +64,7 @@ def _json(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def ensure_running(api: Caller, pod: str) -> dict[str, Any]:
+def ensure_running(api: Api, pod: str) -> dict[str, Any]:
     """The accelerator `first`, running. Repeatable: one that is stopped is started, one that failed is made anew."""
     deadline = time.monotonic() + LIMIT_S
     asked = ""
@@ -88,7 +80,7 @@ def ensure_running(api: Caller, pod: str) -> dict[str, Any]:
     raise DemoError(f"The accelerator {NAME} is not running after {LIMIT_S:g} s (it is {asked}).", REMEDY)
 
 
-def _push(api: Caller, pod: str, state: str, found: dict[str, Any] | None) -> None:
+def _push(api: Api, pod: str, state: str, found: dict[str, Any] | None) -> None:
     """What brings it nearer to running; states that pass by themselves need nothing."""
     if state == "missing":
         wish = {"name": NAME, "plan": PLAN, "image": IMAGE, "pod": pod}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Places:
     @property
     def images(self) -> Path:
         """Built images; kept by `make down PURGE=1`, because they take long and say nothing about anyone."""
-        return self.var / "images"
+        return Path(os.environ.get("MCP_IMAGE_DIR") or self.var / "images")
 
     @property
     def lab(self) -> Path:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from demo import enrol, envfile, first, in_process, machine, secrets, server
+from demo import enrol, envfile, first, machine, secrets, server
 from demo.enrol import Person
 from demo.machine import Ground
 from demo.places import Places
@@ -60,7 +60,7 @@ class Up:
         return operator, enrol.ensure_customer(_known(known, "MCP_PORTAL", "MCP_API_KEY"), public_key)
 
     def _first(self, ground: Ground, customer: Person) -> dict[str, Any]:
-        api = in_process.InProcess()
+        api = first.Api(f"http://127.0.0.1:{self.port}", customer.key)
         accelerator = first.ensure_running(api, ground.pod)
         if not ground.simulated:
             first.await_port(_address(accelerator))

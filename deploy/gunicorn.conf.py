@@ -20,7 +20,7 @@ from django.conf import settings
 bind = os.environ.get("MCP_BIND", "127.0.0.1:8000")
 workers = 1 if settings.EMBEDDED else int(os.environ.get("MCP_WEB_WORKERS", "2"))
 worker_class = "gthread"
-threads = int(os.environ.get("MCP_WEB_THREADS", "16"))
+threads = int(os.environ.get("MCP_WEB_THREADS", "32"))
 timeout = 60
 graceful_timeout = 30  # above mcp.embedded.STOP_LIMIT_S
 keepalive = 5
@@ -36,7 +36,8 @@ if workers > 1:
 
 
 def on_starting(server: Any) -> None:
-    """Begin the counters anew; files of processes long dead would only grow."""
+    """Begin the counters anew (files of processes long dead would only grow), and make what is warned about if missing."""
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if directory:
         shutil.rmtree(directory, ignore_errors=True)

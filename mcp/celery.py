@@ -18,9 +18,14 @@ app.autodiscover_tasks(["mcp.operations", "mcp.health", "mcp.api", "mcp.web", "p
 @signals.beat_init.connect
 def refuse_unsafe_settings(**kwargs: Any) -> None:
     """A worker or clock does not start on settings that production refuses."""
+    from django.core.exceptions import ImproperlyConfigured
+
     from mcp.checks import demand_safe
 
-    demand_safe()
+    try:
+        demand_safe()
+    except ImproperlyConfigured as exc:
+        raise SystemExit(str(exc)) from exc  # Celery logs other exceptions of a receiver, and goes on
 
 
 @signals.worker_ready.connect

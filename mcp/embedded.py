@@ -54,12 +54,13 @@ class EmbeddedWorker:
         """Claim nothing new and finish or park what is in hand. Safe in a signal handler; returns at once."""
         self._asked_to_stop.set()
         stop_claiming()
+        threading.Thread(target=self._nudge, daemon=True).start()
         setattr(state, "should_stop", 0)  # noqa: B010  (the stubs know None only)
 
     def stop(self, limit_s: float = STOP_LIMIT_S) -> bool:
         """Ask to stop and wait; what is not done in time has its lease released. Answers whether all came to rest."""
         self.ask_to_stop()
-        self._beat.stop()
+        self._beat.service.stop(wait=False)
         at_rest = self._ended.wait(limit_s)
         if not at_rest:
             log.warning("worker_cut_short", operations_released=leases.abandon())
@@ -67,6 +68,14 @@ class EmbeddedWorker:
             self._presence.stop()
         connection.close()
         return at_rest
+
+    def _nudge(self) -> None:
+        """A message ends the worker's wait for messages (two seconds at most), so that it sees at once that it is to stop.
+
+        Two of them, because Celery's loop waits for messages once more before it goes.
+        """
+        for _ in range(2):
+            app.send_task("mcp.operations.sweep", queue=self._queues[0], expires=5)
 
     def _run(self) -> None:
         """The worker's thread. A worker that ends unasked takes the process with it: gunicorn starts another."""

@@ -75,6 +75,6 @@ def read_file(path: Path) -> dict[str, str]:
         name, equals, value = line.strip().partition("=")
         if equals and name.startswith("MCP_"):
             settings[name] = value.strip()
-        elif name and not name.startswith("#"):
+        elif line.strip() and not line.lstrip().startswith("#"):
             raise ImproperlyConfigured(f"{path}, line {number}: expected MCP_NAME=value or a comment.")
     return settings

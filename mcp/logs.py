@@ -37,6 +37,7 @@ def configure(config: dict[str, Any]) -> None:
     root.setLevel(config.get("level", "INFO"))
     for noisy in ("paramiko", "celery", "kombu", "amqp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("kombu.connection").setLevel(logging.ERROR)  # it warns that the in-process broker has no host name
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -23,6 +23,7 @@ QUICK = {
     "MCP_HEARTBEAT_S": "0.5",
     "MCP_SWEEP_S": "0.5",
     "MCP_HOST_HEARTBEAT_S": "1",
+    "MCP_HOST_UNREACHABLE_AFTER": "2",
     "MCP_RECONCILE_S": "2",
     "MCP_BACKOFF_FIRST_S": "0.1",
     "MCP_BACKOFF_MOST_S": "1",

@@ -16,7 +16,7 @@ from mcp.operations.context import StepContext
 from mcp.operations.errors import LostLease
 from mcp.operations.kinds import OperationKind
 from mcp.secrets import unseal
-from pods.gear.errors import GearError
+from pods.gear.errors import GearError, GearUnreachable
 from pods.gear.hypervisor.base import GuestObservation, GuestSpec, Hypervisor, Limits, Nic
 from pods.gear.hypervisor.mac import mac_of
 from pods.models import Address
@@ -52,7 +52,10 @@ class AcceleratorOperation(OperationKind):
     def load(self, ctx: StepContext) -> Subject:
         """Three queries: the accelerator with its relations, and its addresses with their networks."""
         accelerator = Accelerator.objects.select_related("account", "plan", "image", "pod", "host__pod").get(pk=ctx.target_id)
-        hypervisor = hypervisor_of(accelerator.host) if accelerator.host is not None else None
+        host = accelerator.host
+        if host is not None and not host.reachable:  # known not to answer: no thread need wait to learn it again
+            raise GearUnreachable(f"{host.name} has not answered since {host.last_seen_at or host.created_at:%F %T}.")
+        hypervisor = hypervisor_of(host) if host is not None else None
         return Subject(accelerator, spec_of(accelerator), hypervisor)
 
     def public_error(self, error: ControlPlaneError) -> str:

@@ -70,7 +70,7 @@ class AccountsView(OperatorView):
 
     @listing(AccountShape, "accounts", "All accounts", filters=FILTERS, order=ORDER, tags=["operator"])
     def get(self, request: Request) -> Response:
-        """By slug."""
+        """All accounts, whatever their state, ordered by slug."""
         page = paged(request, filtered(request, Account.objects.all(), FILTERS), ORDER)
         return Response(page.body([present_account(row) for row in page.rows]))
 

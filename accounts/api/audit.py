@@ -58,6 +58,6 @@ class AuditView(OperatorView):
 
     @listing(AuditShape, "audit", "The audit trail", filters=FILTERS, order=ORDER, tags=["operator"])
     def get(self, request: Request) -> Response:
-        """Newest first."""
+        """Every accepted change, newest first: who, from where, what was before and after."""
         page = paged(request, filtered(request, AuditEntry.objects.all(), FILTERS), ORDER)
         return Response(page.body([present_entry(row) for row in page.rows]))

@@ -62,7 +62,7 @@ class AllocationsView(OperatorView):
 
     @listing(AllocationShape, "allocations", "Promised capacity, guest by guest", filters=FILTERS, order=ORDER, tags=["operator"])
     def get(self, request: Request) -> Response:
-        """Newest first."""
+        """One row a guest, newest first: what it was promised, on which host."""
         rows = filtered(request, Allocation.objects.select_related("host", "pod"), FILTERS)
         page = paged(request, rows, ORDER)
         return Response(page.body([_present(row) for row in page.rows]))

@@ -137,7 +137,7 @@ class HostsView(OperatorView):
 
     @listing(HostShape, "hosts", "Hosts", filters=FILTERS, order=ORDER, tags=["operator"])
     def get(self, request: Request) -> Response:
-        """By name."""
+        """All hosts, retired ones included, ordered by name."""
         page = paged(request, filtered(request, Host.objects.select_related("pod"), FILTERS), ORDER)
         return Response(page.body([present_host(row) for row in page.rows]))
 

@@ -31,9 +31,11 @@ def lab(lab_pods: Callable[..., Lab]) -> Lab:
 
 
 @pytest.fixture
-def real_pod(transactional_db: None, lab: Lab) -> RealPod:
-    """The pod in a box, enrolled, with nothing on it."""
-    return make_real_pod(lab)
+def real_pod(transactional_db: None, lab: Lab) -> Iterator[RealPod]:
+    """The pod in a box, enrolled, with nothing on it; what a failed scenario leaves behind is removed."""
+    pod = make_real_pod(lab)
+    yield pod
+    pod.clear()
 
 
 @pytest.fixture

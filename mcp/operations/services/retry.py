@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from mcp.errors import NotFound
@@ -33,13 +34,14 @@ def retry(operation_id: UUID, *, account_id: UUID | None = None) -> Operation:
 
 
 def retry_lane(lane: str, code: str) -> int:
-    """Queue again everything in a lane that waits for attention because of `code`; for a host that came back."""
+    """Wake what waits for a lane that works again: what is paused after a failure there, and what an operator was asked about
+
+    because of `code`. For a host that came back. Answers how many were woken.
+    """
     with transaction.atomic():
-        waiting = [
-            operation
-            for operation in Operation.objects.select_for_update().filter(state=OperationState.NEEDS_ATTENTION, error_code=code)
-            if lane in operation.lanes
-        ]
+        paused = Q(state=OperationState.QUEUED, troubled_since__isnull=False)
+        given_up = Q(state=OperationState.NEEDS_ATTENTION, error_code=code)
+        waiting = [row for row in Operation.objects.select_for_update().filter(paused | given_up) if lane in row.lanes]
         for operation in waiting:
             requeue(operation)
     return len(waiting)

@@ -194,8 +194,12 @@ def test_a_host_that_came_back_wakes_what_waited_for_it() -> None:
         taken = claim_exactly(operation.pk, owner="w")
         assert taken is not None
         Operation.objects.filter(pk=operation.pk).update(state="needs_attention", error_code=code, lease_until=None)
-    assert retry_lane("host:a", "gear.unreachable") == 1
-    assert set(Operation.objects.filter(state="queued").values_list("pk", flat=True)) == {here.pk}
+    paused = ask(lanes=("host:a",))
+    later = timezone.now() + timedelta(minutes=5)
+    Operation.objects.filter(pk=paused.pk).update(troubled_since=timezone.now(), not_before=later)
+    assert retry_lane("host:a", "gear.unreachable") == 2
+    due_now = Operation.objects.filter(state="queued", not_before__lte=timezone.now())
+    assert set(due_now.values_list("pk", flat=True)) == {here.pk, paused.pk}
 
 
 def test_the_sweeper_wakes_what_is_due_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

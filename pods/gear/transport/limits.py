@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class TransportLimits:
     """Times in seconds. The session limit stays below sshd's default `MaxSessions 10`."""
 
-    connect_s: float = 10.0
+    connect_s: float = 5.0
     queue_s: float = 30.0  # longest wait for a free session before "too busy"
     keepalive_s: int = 15
     connections_per_target: int = 4
