@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from accelerators.models import Accelerator, Plan
 from accelerators.services.drift import adopt, ignore, restore
+from accelerators.services.edit_plan import EDITABLE
 from accounts.console import operator_of
 from mcp.web.console import ConsoleAdmin, Verb, badge, pretty
 from mcp.web.templatetags.portal import ago
@@ -39,11 +40,11 @@ class PlanAdmin(ConsoleAdmin):
     search_ids = ("pk",)
     search_text = ("slug", "name")
     may_add = True
-    editable = (
-        "name", "memory_mib", "vcpus", "disk_gib", "processes", "price_hourly", "price_monthly", "price_yearly", "currency",
-        "active", "position",
+    editable = EDITABLE
+    fields = (
+        "slug", "name", "kind", "memory_mib", "vcpus", "disk_gib", "processes", "price_hourly", "price_monthly", "price_yearly",
+        "currency", "active", "position", "created_at",
     )  # fmt: skip
-    fields = ("slug", "kind", *editable, "created_at")
     readonly_fields = ("created_at",)
 
 

@@ -12,9 +12,8 @@ from django.utils.safestring import SafeString
 
 from accounts.console import operator_of
 from accounts.models import Account, AccountLimit, ApiKey, Membership, SshKey, User
-from accounts.services.accounts import open_account
+from accounts.services.accounts import open_account, set_account_state
 from accounts.services.members import add_member, change_role, remove_member
-from accounts.services.suspend import resume_account, suspend_account
 from mcp.web.console import ConsoleAdmin, Verb, badge
 
 if TYPE_CHECKING:
@@ -26,13 +25,15 @@ admin.site.unregister(Group)
 
 
 def _suspend(request: HttpRequest, row: Account) -> str:
-    suspend_account(actor=operator_of(request), account=row, reason=request.POST.get("reason", ""))
-    return f"{row} is suspended: it can read and delete, but makes nothing new."
+    set_account_state(
+        actor=operator_of(request), account=row, state=Account.State.SUSPENDED, reason=request.POST.get("reason", "")
+    )
+    return f"The account {row} is suspended: it can read and delete, but makes nothing new."
 
 
 def _resume(request: HttpRequest, row: Account) -> str:
-    resume_account(actor=operator_of(request), account=row)
-    return f"{row} works again."
+    set_account_state(actor=operator_of(request), account=row, state=Account.State.ACTIVE)
+    return f"The account {row} works again."
 
 
 class LimitInline(LimitBase):
@@ -78,6 +79,10 @@ class AccountAdmin(ConsoleAdmin):
         Verb("suspend", "Suspend", _suspend, lambda row: row.state == Account.State.ACTIVE, asks="reason", danger=True),
         Verb("resume", "Resume", _resume, lambda row: row.state == Account.State.SUSPENDED),
     )
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Limits of what exists."""
+        return [] if obj is None else self.inlines
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A new account is only named."""

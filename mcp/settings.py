@@ -239,8 +239,9 @@ THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),
 }
-# Long answers (Prefer: wait, event streams) that one process holds at once, and how long a stream lasts.
-HELD_ANSWERS = int(env.number("MCP_HELD_ANSWERS", 16, 1))
+# Long answers (Prefer: wait, event streams) that one process holds at once (fewer than it has threads), and how long a
+# stream lasts.
+HELD_ANSWERS = int(env.number("MCP_HELD_ANSWERS", 8, 1))
 EVENT_STREAM_S = env.number("MCP_EVENT_STREAM_S", 60, 1)
 CURRENCY = env.text("MCP_CURRENCY", "USD")
 

@@ -20,7 +20,3 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.web.urls")),
     path("", include("accelerators.web.urls")),
 ]
-
-handler400 = "mcp.api.problems.bad_request"
-handler404 = "mcp.api.problems.page_not_found"
-handler500 = "mcp.api.problems.server_error"

@@ -16,9 +16,18 @@ from mcp.web.console import ConsoleAdmin, Verb, badge, bar, pretty
 from mcp.web.templatetags.portal import ago
 from pods.models import Address, Allocation, Host, Image, ImageCopy, Network, Pod
 from pods.services.duty import set_duty
+from pods.services.edit_image import edit_image
 from pods.services.enrol import reprobe_host
-from pods.services.image_state import set_image_state
+from pods.services.pod_state import set_pod_state
 from pods.states import DUTY_TRANSITIONS, HostDuty, PodState
+
+
+def _pod(state: PodState, words: str) -> Callable[[HttpRequest, Any], str]:
+    def run(request: HttpRequest, row: Pod) -> str:
+        set_pod_state(actor=operator_of(request), pod=row, state=state)
+        return f"The pod {row} {words}"
+
+    return run
 
 
 @admin.register(Pod)
@@ -33,6 +42,11 @@ class PodAdmin(ConsoleAdmin):
         "reserve_disk_gib", "resolvers", "dns_suffix",
     )  # fmt: skip
     exclude = ("sealed_ssh_key",)
+    verbs = (
+        Verb("open", "Open", _pod(PodState.OPEN, "takes new guests."), lambda row: row.state != PodState.OPEN),
+        Verb("drain", "Drain", _pod(PodState.DRAINING, "takes no new guests."), lambda row: row.state == PodState.OPEN),
+        Verb("close", "Close", _pod(PodState.CLOSED, "is closed."), lambda row: row.state != PodState.CLOSED, danger=True),
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the sums over each pod's hosts, in the same query."""
@@ -74,7 +88,7 @@ class PodAdmin(ConsoleAdmin):
 def _duty(duty: HostDuty, words: str) -> Callable[[HttpRequest, Any], str]:
     def run(request: HttpRequest, row: Host) -> str:
         set_duty(actor=operator_of(request), host=row, duty=duty, reason=request.POST.get("reason", ""))
-        return f"{row} {words}"
+        return f"The host {row} {words}"
 
     return run
 
@@ -85,7 +99,7 @@ def _may(duty: HostDuty) -> Callable[[Any], bool]:
 
 def _probe(request: HttpRequest, row: Host) -> str:
     found = reprobe_host(actor=operator_of(request), host=row)
-    return f"{row} answered: {found.facts.get('cpus')} processors, {found.facts.get('memory_mib')} MiB, {found.facts.get('disk_gib')} GiB."
+    return f"The host {row} answered: {found.facts.get('cpus')} processors, {found.facts.get('memory_mib')} MiB, {found.facts.get('disk_gib')} GiB."
 
 
 @admin.register(Host)
@@ -136,7 +150,9 @@ class HostAdmin(ConsoleAdmin):
     @admin.display(description="memory")
     def memory(self, row: Host) -> SafeString:
         """Promised of what may be."""
-        return bar(row.used_memory_mib, row.cap_memory_mib, f"{row.used_memory_mib / 1024:.1f} / {row.cap_memory_mib / 1024:.0f} GiB")
+        return bar(
+            row.used_memory_mib, row.cap_memory_mib, f"{row.used_memory_mib / 1024:.1f} / {row.cap_memory_mib / 1024:.0f} GiB"
+        )
 
     @admin.display(description="disk")
     def disk(self, row: Host) -> SafeString:
@@ -148,7 +164,9 @@ class HostAdmin(ConsoleAdmin):
         """One line a fact."""
         return format_html(
             '<dl class="facts">{}</dl>',
-            format_html_join("", "<dt>{}</dt><dd>{}</dd>", ((name.replace("_", " "), _fact(v)) for name, v in sorted(row.facts.items()))),
+            format_html_join(
+                "", "<dt>{}</dt><dd>{}</dd>", ((name.replace("_", " "), _fact(v)) for name, v in sorted(row.facts.items()))
+            ),
         )
 
     @admin.display(description="guests")
@@ -170,8 +188,8 @@ def _fact(value: object) -> object:
 
 def _offer(state: str, words: str) -> Callable[[HttpRequest, Any], str]:
     def run(request: HttpRequest, row: Image) -> str:
-        set_image_state(actor=operator_of(request), image=row, state=state)
-        return f"{row} is {words}."
+        edit_image(actor=operator_of(request), image=row, state=state)
+        return f"The image {row} is {words}."
 
     return run
 
@@ -180,7 +198,18 @@ def _offer(state: str, words: str) -> Callable[[HttpRequest, Any], str]:
 class ImageAdmin(ConsoleAdmin):
     """Images. New ones come from `manage.py image build`."""
 
-    list_display = ("slug", "version", "os", "kind", "shown_state", "size", "min_memory_mib", "min_disk_gib", "copies", "created_at")
+    list_display = (
+        "slug",
+        "version",
+        "os",
+        "kind",
+        "shown_state",
+        "size",
+        "min_memory_mib",
+        "min_disk_gib",
+        "copies",
+        "created_at",
+    )
     list_filter = ("state", "kind")
     search_ids = ("pk",)
     search_exact = ("slug",)
@@ -188,7 +217,12 @@ class ImageAdmin(ConsoleAdmin):
     editable = ("os", "description", "min_memory_mib", "min_disk_gib")
     verbs = (
         Verb("enable", "Offer", _offer(Image.State.ACTIVE, "offered"), lambda row: row.state == Image.State.DISABLED),
-        Verb("disable", "Stop offering", _offer(Image.State.DISABLED, "no longer offered"), lambda row: row.state == Image.State.ACTIVE),
+        Verb(
+            "disable",
+            "Stop offering",
+            _offer(Image.State.DISABLED, "no longer offered"),
+            lambda row: row.state == Image.State.ACTIVE,
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

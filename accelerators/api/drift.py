@@ -96,7 +96,7 @@ class FindingView(OperatorView):
 
     @reading(FindingShape, "finding", "One difference", tags=["operator"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id."""
+        """What was wanted, what was found, how often, and what was decided."""
         return one(request, present_finding(_find(ref)))
 
 

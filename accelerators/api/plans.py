@@ -161,7 +161,7 @@ class OperatorPlanView(OperatorView):
 
     @reading(OperatorPlanShape, "operatorPlan", "One plan", tags=["operator"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id or slug."""
+        """By id or slug, with whether it is sold."""
         return one(request, present_plan_to_operator(find(Plan.objects.all(), ref, name="slug", what="plan")))
 
     @changing(PlanEdit, OperatorPlanShape, "editPlan", "Change a plan", method="patch", tags=["operator"])

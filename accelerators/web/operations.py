@@ -13,11 +13,10 @@ from django.views.decorators.http import require_POST, require_safe
 from accelerators.web.find import find_operation
 from accelerators.web.present import fingerprint, next_step_of, placement_for_customer, shown_operation
 from accounts.actor import Actor
+from accounts.services.cancel_operation import cancel_operation
+from accounts.services.retry_operation import retry_operation
 from accounts.web.actor import in_account, person_of
-from mcp.events.services.audit import audit
 from mcp.operations.models import Operation
-from mcp.operations.services.cancel import cancel as cancel_operation
-from mcp.operations.services.retry import retry as retry_operation
 from mcp.operations.states import OperationState
 from mcp.web.paging import newest_first
 
@@ -66,9 +65,7 @@ def _context(request: HttpRequest, actor: Actor, row: Operation) -> dict[str, An
 def cancel(request: HttpRequest, actor: Actor, operation_id: UUID) -> HttpResponse:
     """Ask it to stop."""
     row = find_operation(actor, operation_id)
-    actor.demand("operations.write")
-    cancel_operation(row.pk, account_id=row.account_id)
-    _note("operation.cancel", actor, row)
+    cancel_operation(actor=actor, operation_id=row.pk)
     messages.success(request, "Asked to stop; it turns back at its next step.")
     return redirect("operation", operation_id)
 
@@ -78,15 +75,6 @@ def cancel(request: HttpRequest, actor: Actor, operation_id: UUID) -> HttpRespon
 def retry(request: HttpRequest, actor: Actor, operation_id: UUID) -> HttpResponse:
     """Have it tried again."""
     row = find_operation(actor, operation_id)
-    actor.demand("operations.write")
-    retry_operation(row.pk, account_id=row.account_id)
-    _note("operation.retry", actor, row)
+    retry_operation(actor=actor, operation_id=row.pk)
     messages.success(request, "It will be tried again at once.")
     return redirect("operation", operation_id)
-
-
-def _note(action: str, actor: Actor, row: Operation) -> None:
-    audit(
-        action, actor=actor.label, source=actor.source, account_id=row.account_id, target_type="operation",
-        target_id=row.pk, target_name=row.kind, operation_id=row.pk,
-    )  # fmt: skip

@@ -110,6 +110,8 @@ def _present(row: Accelerator) -> dict[str, Any]:
 
 def _shown_again(request: HttpRequest, row: Accelerator) -> EditForm:
     """What was typed, on the present revision."""
-    form = EditForm(request.POST.copy() | {"revision": str(row.revision)})
+    values = request.POST.copy()
+    values["revision"] = str(row.revision)
+    form = EditForm(values)
     form.is_valid()
     return form

@@ -105,7 +105,7 @@ class ApiKeyView(CustomerView):
 
     @reading(ApiKeyShape, "apiKey", "One API key", tags=["account"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id or name."""
+        """By id or name; the key itself is never shown again."""
         return one(request, present_api_key(find(live_keys(request), ref, name="name", what="api key")))
 
     @changing(None, None, "revokeApiKey", "Revoke an API key", method="delete", status=204, tags=["account"])

@@ -91,7 +91,7 @@ class MemberView(CustomerView):
 
     @reading(MemberShape, "member", "One member", tags=["account"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id or user name."""
+        """By id or user name, with the role."""
         return one(request, present_member(self.row(request, ref)))
 
     @changing(MemberEdit, MemberShape, "changeRole", "Change a role", method="patch", tags=["account"])

@@ -78,7 +78,7 @@ class SshKeyView(CustomerView):
 
     @reading(SshKeyShape, "sshKey", "One SSH key", tags=["account"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id or name."""
+        """By id or name, with its fingerprint."""
         return one(request, present_ssh_key(find(self.rows(request), ref, name="name", what="ssh key")))
 
     def rows(self, request: Request) -> Any:

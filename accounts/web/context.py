@@ -7,13 +7,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from accounts.models import User
 from accounts.web.actor import actor_of, memberships_of
 
 
 def whoami(request: HttpRequest) -> dict[str, Any]:
     """Lazy, so that pages that show none of it ask nothing of the database."""
-    if not isinstance(getattr(request, "user", None), User) and not getattr(request.user, "is_authenticated", False):
+    person = getattr(request, "user", None)
+    if person is None or not person.is_authenticated:
         return {}
     return {
         "actor": SimpleLazyObject(lambda: actor_of(request)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from mcp.api.caller import caller_of
 from mcp.errors import Throttled
 
 WINDOW_S = 60
+clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Budget:
 
 def spend(owner: str, kind: str) -> Budget:
     """Take one request from a budget; two cache round trips at most. Raises nothing: the caller looks at what is left."""
-    now = time.time()
+    now = clock()
     window = int(now // WINDOW_S)
     key = f"throttle:{kind}:{owner}:{window}"
     cache.add(key, 0, WINDOW_S * 2)

@@ -13,11 +13,12 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from mcp.api import errors
+from mcp.api.codes import all_codes
 from mcp.api.etag import tag_of, unchanged
 from mcp.api.filters import param
 from mcp.api.parsers import BoundedJSONParser
 from mcp.api.throttle import Budget, BudgetThrottle
-from mcp.errors import ControlPlaneError, InvalidInput
+from mcp.errors import InvalidInput
 
 
 class ApiView(APIView):
@@ -100,17 +101,4 @@ class ErrorCodesView(OpenView):
 
     def get(self, request: Request) -> Response:
         """All codes, sorted."""
-        rows = {
-            kind.code: {
-                "code": kind.code, "title": kind.title, "status": kind.status, "retry": kind.retry.value,
-                "description": " ".join((kind.__doc__ or "").split()),
-            }
-            for kind in family(ControlPlaneError)
-        }  # fmt: skip
-        return Response({"results": [rows[code] for code in sorted(rows)]})
-
-
-def family(base: type[ControlPlaneError]) -> list[type[ControlPlaneError]]:
-    """A class and all below it, the base last, so that a code shared by two keeps the more general words."""
-    below = [kind for child in base.__subclasses__() for kind in family(child)]
-    return [*below, base]
+        return Response({"results": all_codes()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -27,15 +28,17 @@ def _note(request: HttpRequest, action: str, row: Operation) -> None:
 
 
 def _retry(request: HttpRequest, row: Operation) -> str:
-    retry(row.pk)
-    _note(request, "operation.retry", row)
-    return f"{row.kind} of {row.target_name} is tried again, from the step where it stopped."
+    with transaction.atomic():
+        retry(row.pk)
+        _note(request, "operation.retry", row)
+    return f"The operation {row.kind} of {row.target_name} is tried again, from the step where it stopped."
 
 
 def _cancel(request: HttpRequest, row: Operation) -> str:
-    cancel(row.pk)
-    _note(request, "operation.cancel", row)
-    return f"{row.kind} of {row.target_name} was asked to stop; it turns back at its next step."
+    with transaction.atomic():
+        cancel(row.pk)
+        _note(request, "operation.cancel", row)
+    return f"The operation {row.kind} of {row.target_name} was asked to stop; it turns back at its next step."
 
 
 def _cancellable(row: Operation) -> bool:

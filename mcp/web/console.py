@@ -91,8 +91,9 @@ class ConsoleAdmin(AnyAdmin):
         fixed = list(super().get_readonly_fields(request, obj))
         if obj is None:
             return fixed
+        hidden = {*(self.exclude or ()), *self.editable, *fixed}
         names = [field.name for field in self.model._meta.fields]
-        return fixed + [name for name in names if name not in self.editable and name not in fixed]
+        return fixed + [name for name in names if name not in hidden and not name.startswith("sealed_")]
 
     # --- search
 
@@ -145,7 +146,7 @@ class ConsoleAdmin(AnyAdmin):
         try:
             self.message_user(request, verb.run(request, row), messages.SUCCESS)
         except ControlPlaneError as error:
-            self.message_user(request, f"{row}: {error.title}. {error.detail}", messages.ERROR)
+            self.message_user(request, f"{error.title}: {error.detail}", messages.ERROR)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from mcp.api import problems
 from mcp.errors import ControlPlaneError, Retry
+
+API = "/api/"
 
 NEXT_STEPS: dict[int, str] = {
     403: "Ask an owner or administrator of the account for another role, or switch to another account.",
@@ -45,28 +48,19 @@ def error_response(request: HttpRequest, error: ControlPlaneError) -> HttpRespon
     return response
 
 
-def _problem(request: HttpRequest, status: int, title: str, code: str, detail: str) -> JsonResponse:
-    """What programs get for addresses below /api/ that no view answers."""
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail,
-            "request_id": request.META.get("MCP_REQUEST_ID", "")}  # fmt: skip
-    return JsonResponse(body, status=status, content_type="application/problem+json")
-
-
 def _page(request: HttpRequest, status: int) -> HttpResponse:
     return render(request, f"errors/{status}.html", {"request_id": request.META.get("MCP_REQUEST_ID", "")}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400."""
-    if request.path.startswith("/api/"):
-        return _problem(request, 400, "Bad request", "input.invalid", "The request could not be read.")
+    if request.path.startswith(API):
+        return problems.bad_request(request, exception)
     return _page(request, 400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """403."""
-    if request.path.startswith("/api/"):
-        return _problem(request, 403, "Forbidden", "access.forbidden", "This is not allowed.")
     return _page(request, 403)
 
 
@@ -77,14 +71,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404."""
-    if request.path.startswith("/api/"):
-        return _problem(request, 404, "Not found", "resource.not_found", f"There is nothing at {request.path}.")
+    if request.path.startswith(API):
+        return problems.page_not_found(request, exception)
     return _page(request, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500. Rendered without context processors: whatever broke must not break this page too."""
+    if request.path.startswith(API):
+        return problems.server_error(request)
     request_id = request.META.get("MCP_REQUEST_ID", "")
-    if request.path.startswith("/api/"):
-        return _problem(request, 500, "Internal error", "internal.error", "Something went wrong inside MCP.")
     return HttpResponse(render_to_string("errors/500.html", {"request_id": request_id}), status=500)

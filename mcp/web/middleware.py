@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from mcp.errors import ControlPlaneError
-from mcp.web.errors import error_response
+from mcp.web.errors import API, error_response
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -20,7 +20,7 @@ POLICY = (
 
 def is_api(request: HttpRequest) -> bool:
     """Whether the REST API (with its own documents and error format) answers this."""
-    return request.path.startswith("/api/")
+    return request.path.startswith(API)
 
 
 class SecurityHeaders:

@@ -151,7 +151,7 @@ class PodView(CustomerView):
 
     @reading(PodShape, "pod", "One pod", tags=["catalogue"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id or slug."""
+        """By id or slug, with what its hosts can run."""
         row = find(Pod.objects.exclude(state=PodState.CLOSED), ref, name="slug", what="pod")
         return one(request, present_pod(row, kinds_of([row]).get(row.pk, [])))
 
@@ -189,7 +189,7 @@ class OperatorPodView(OperatorView):
 
     @reading(OperatorPodShape, "operatorPod", "One pod", tags=["operator"])
     def get(self, request: Request, ref: str) -> Response:
-        """By id or slug."""
+        """By id or slug, with what its hosts can run."""
         return one(request, _whole(find(Pod.objects.all(), ref, name="slug", what="pod")))
 
     @changing(PodEdit, OperatorPodShape, "editPod", "Change a pod", method="patch", tags=["operator"])

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 
 from accelerators.testing.world import World
-from mcp.testing.drain import drain
 from tests.bench.control import big_world
 from tests.bench.place import Api, serving
 from tests.bench.results import Result, of_times
@@ -22,14 +21,13 @@ def run(directory: Path) -> list[Result]:
     """Three kinds of request in turns, one connection, so that they share whatever the machine does meanwhile."""
     world = big_world(directory)
     _fill(world)
-    with serving(world.account, world.user, directory=directory) as api:
+    with serving(world.account, world.user, directory=directory, work=False) as api:
         return _measure(api)
 
 
 def _fill(world: World) -> None:
     for batch in range(ROWS // 100):
         world.create(f"row{batch}", count=100, tags={"role": "web", "n": str(batch)})
-    drain(most=ROWS + 10)
 
 
 def _measure(api: Api) -> list[Result]:

@@ -17,6 +17,8 @@ if [ "$verb" = drop ]; then
 fi
 
 image=$1 name=$2 cidr=$3 gateway=$4 base=$((1000000 + $5 * 65536)) port=$6 key=$7
+# The same number has the same hardware address every time, or neighbours would talk to one that is gone.
+mac=$(printf '02:4d:48:00:%02x:%02x' $(($5 / 256)) $(($5 % 256)))
 btrfs -q subvolume snapshot "$image" "$store/$name" >/dev/null
 btrfs qgroup limit 5G "$store/$name"
 install -d -m 700 "$store/$name/root/.ssh"
@@ -46,6 +48,7 @@ lxc.net.0.type = veth
 lxc.net.0.link = br0
 lxc.net.0.flags = up
 lxc.net.0.name = eth0
+lxc.net.0.hwaddr = $mac
 lxc.net.0.ipv4.address = $cidr
 lxc.net.0.ipv4.gateway = $gateway
 $limits

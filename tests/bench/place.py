@@ -35,11 +35,10 @@ def _environment(**extra: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serving(account: Account, user: User, *, directory: Path, web: int = 1, threads: int = 16) -> Iterator[Api]:
-    """gunicorn, a worker and beat, as in production; ended on the way out."""
+def serving(account: Account, user: User, *, directory: Path, work: bool = True, threads: int = 16) -> Iterator[Api]:
+    """gunicorn and, unless only answers are measured, a worker and beat, as in production; ended on the way out."""
     port = free_port()
-    environment = _environment(MCP_BIND=f"127.0.0.1:{port}", MCP_WEB_WORKERS=str(web), PROMETHEUS_MULTIPROC_DIR="")
-    environment.pop("PROMETHEUS_MULTIPROC_DIR")
+    environment = _environment(MCP_BIND=f"127.0.0.1:{port}", MCP_WEB_WORKERS="1")
     python = sys.executable
     commands = [
         [python, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "mcp.wsgi"],
@@ -50,7 +49,7 @@ def serving(account: Account, user: User, *, directory: Path, web: int = 1, thre
     with (directory / "processes.log").open("wb") as log:
         processes = [
             subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            for command in commands
+            for command in (commands if work else commands[:1])
         ]
     try:
         until(lambda: _listens(port), within_s=60, what="the API")

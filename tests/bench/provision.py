@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.management import call_command
 
 from lab.pod import Pod as Lab
@@ -22,7 +24,7 @@ from tests.stack import until
 ROUNDS = 12
 BURST = 20
 SCRIPT = Path(__file__).with_name("by-hand.sh")
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBenchmarkKeyThatOpensNothingAtAllNothingAtAl bench"
+KEY = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 def run(directory: Path) -> list[Result]:

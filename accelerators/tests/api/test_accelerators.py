@@ -14,6 +14,7 @@ from accounts.actor import Actor
 from accounts.models import Account
 from accounts.services.govern import govern_account
 from accounts.testing import client_with, make_account, make_key
+from mcp.errors import Forbidden
 from mcp.operations.models import Operation
 from mcp.testing.drain import drain
 from pods.gear.errors import GearRefused
@@ -152,7 +153,10 @@ def test_hostile_tag_values_come_back_as_they_went_in(api: APIClient, pod: Pod, 
 def test_list_filters(api: APIClient, actor: Actor, pod: Pod) -> None:
     ask_for(actor, "web", count=3, tags={"role": "web", "env": "prod"})
     ask_for(actor, "db", tags={"role": "db", "env": "prod"}, group="data")
-    names = lambda **query: sorted(one["name"] for one in api.get(PATH, query).json()["results"])  # noqa: E731  (reads better)
+
+    def names(**query: str) -> list[str]:
+        return sorted(one["name"] for one in api.get(PATH, query).json()["results"])
+
     assert names(**{"tag.role": "web"}) == ["web-1", "web-2", "web-3"]
     assert names(**{"tag.role": "db", "tag.env": "prod"}) == ["db"]
     assert names(**{"tag.role": "db", "tag.env": "test"}) == []
@@ -173,7 +177,8 @@ def test_list_filters(api: APIClient, actor: Actor, pod: Pod) -> None:
     "query",
     [
         {"stat": "running"}, {"state": "nope"}, {"limit": "0"}, {"limit": "501"}, {"limit": "x"}, {"ordering": "host"},
-        {"ordering": "account__slug"}, {"cursor": "zzz"}, {"cursor": "e30"}, {"protected": "1"}, {"tag.a b": "x"}, {"name": "a\x00"},
+        {"ordering": "account__slug"}, {"cursor": "zzz"}, {"cursor": "e30"}, {"protected": "1"}, {"tag.a b": "x"},
+        {"name": "a\x00"},
         {"dry_run": "maybe", "state": "nope"},
     ],
 )  # fmt: skip
@@ -355,7 +360,5 @@ def test_operation_of_a_list_row_is_its_own(api: APIClient, actor: Actor, pod: P
 
 
 def test_govern_needs_an_operator(actor: Actor, account: Account) -> None:
-    from mcp.errors import Forbidden
-
     with pytest.raises(Forbidden):
         govern_account(actor=actor, account=account, state="closed")

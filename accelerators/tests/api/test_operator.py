@@ -65,8 +65,9 @@ def stopped_behind_our_back(actor: Actor, pod: Pod, simulated: SimulatedPod) -> 
     """A finding about a guest that was stopped on its host."""
     row = make_running(actor)
     assert row.host is not None
+    host_id = row.host.pk
     simulated.host(row.host.name).stop_guest(str(row.pk))
-    reconcile_host(Host.objects.select_related("pod").get(pk=row.host_id))
+    reconcile_host(Host.objects.select_related("pod").get(pk=host_id))
     return str(row.pk)
 
 

@@ -32,7 +32,8 @@ def test_it_is_valid_and_written_down(schema: dict[str, Any]) -> None:
     validate_schema(schema)  # type: ignore[no-untyped-call]  # untyped library
     written = json.loads((settings.BASE_DIR / "docs" / "openapi.json").read_text())
     assert json.loads(json.dumps(schema, default=str)) == written, (
-        "the document is out of date: ./manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json"
+        "the document is out of date: "
+        "./manage.py spectacular --validate --fail-on-warn --format openapi-json --file docs/openapi.json"
     )
 
 
@@ -75,7 +76,14 @@ def differences(schema: dict[str, Any], shape: dict[str, Any], value: Any, where
     shape = resolve(schema, shape)
     if "oneOf" in shape:
         return min((differences(schema, one, value, where) for one in shape["oneOf"]), key=len)
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "number": (int, float)}
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "boolean": bool,
+        "number": (int, float),
+    }
     if shape.get("type") in kinds and not isinstance(value, kinds[shape["type"]]):
         return [f"{where} is {type(value).__name__}, not {shape['type']}"]
     if "enum" in shape and value not in shape["enum"]:

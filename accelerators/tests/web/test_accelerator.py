@@ -232,4 +232,4 @@ def test_what_a_poll_costs(world: World, owner: Client) -> None:
     row = world.create("web").accelerators[0]
     with CaptureQueriesContext(connection) as queries:
         owner.get(url(row, "panel/"), headers=HTMX)
-    assert len(queries) == 6, [query["sql"] for query in queries]
+    assert len(queries) == 5, [query["sql"] for query in queries]

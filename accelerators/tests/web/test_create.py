@@ -37,7 +37,9 @@ def test_the_form_opens_with_the_cheapest_plan_its_price_and_every_key(world: Wo
 
 
 def test_creating_one_leads_to_its_page(owner: Client, world: World) -> None:
-    answer = owner.post(URL, filled(owner, user_script="#!/bin/sh\r\ntrue\r\n", tags="role=web\nlonely", protected="on", new_key=KEY))
+    answer = owner.post(
+        URL, filled(owner, user_script="#!/bin/sh\r\ntrue\r\n", tags="role=web\nlonely", protected="on", new_key=KEY)
+    )
     row = Accelerator.objects.get()
     assert answer["Location"] == f"/accelerators/{row.pk}/"
     assert dict(row.tag_rows.values_list("key", "value")) == {"role": "web", "lonely": ""}
@@ -91,7 +93,7 @@ def test_somebody_elses_token_is_of_no_use(owner: Client, world: World) -> None:
     [("name", "9lives", "beginning with a letter"), ("name", "", "required"), ("count", "101", "100"), ("count", "x", "whole number"),
      ("plan", "huge", "not one of"), ("image", "windows", "not one of"), ("pod", "mars", "not one of"),
      ("user_script", "echo hi", "#!"), ("tags", "=x", "no key"), ("tags", "a=1\na=2", "twice"), ("tags", "ä=1", "keys have"),
-     ("new_key", "ssh-ed25519 nonsense", "base64"), ("new_key", "-----BEGIN OPENSSH PRIVATE KEY-----", "private key")],
+     ("new_key", "ssh-ed25519 non sense", "base64"), ("new_key", "-----BEGIN OPENSSH PRIVATE KEY-----", "private key")],
 )  # fmt: skip
 def test_each_fault_stands_beside_its_field_and_the_rest_is_kept(owner: Client, field: str, value: str, words: str) -> None:
     answer = owner.post(URL, filled(owner, **{"name": "keepme", field: value}))

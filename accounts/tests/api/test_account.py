@@ -127,7 +127,8 @@ def test_ssh_keys(api: APIClient) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 AAAA", 'command="rm -rf /" ' + KEY, KEY + "\n" + KEY, "ssh-dss AAAA x",
+        "-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 AAAA", 'command="rm -rf /" ' + KEY, KEY + "\n" + KEY,
+        "ssh-dss AAAA x",
         "ssh-ed25519", "", "x" * 20_000, "ssh-rsa " + KEY.split()[1],
     ],
 )  # fmt: skip
@@ -218,12 +219,12 @@ def test_wrong_headers(db: None, header: str) -> None:
 
 
 def test_forwarded_addresses_are_believed_only_behind_our_proxy(api: APIClient, settings: Any) -> None:
-    forwarded = {"HTTP_X_FORWARDED_FOR": "6.6.6.6, 203.0.113.5"}
-    api.get(ACCOUNT, **forwarded)
+    forwarded = "6.6.6.6, 203.0.113.5"
+    api.get(ACCOUNT, HTTP_X_FORWARDED_FOR=forwarded)
     assert ApiKey.objects.get().last_used_from == "127.0.0.1"
     ApiKey.objects.update(last_used_at=None)
     settings.BEHIND_PROXY = True
-    api.get(ACCOUNT, **forwarded)
+    api.get(ACCOUNT, HTTP_X_FORWARDED_FOR=forwarded)
     assert ApiKey.objects.get().last_used_from == "203.0.113.5"
 
 

@@ -57,7 +57,10 @@ def test_operators_read_it_all(operator_api: APIClient, troubled: Operation) -> 
 def test_filters(api: APIClient, pod: Any, troubled: Operation) -> None:
     created = api.post("/api/v1/accelerators", {**WISH, "count": 3}).json()["results"]
     drain()
-    ids = lambda **query: {one["id"] for one in api.get(PATH, query).json()["results"]}  # noqa: E731  (reads better)
+
+    def ids(**query: str) -> set[str]:
+        return {one["id"] for one in api.get(PATH, query).json()["results"]}
+
     assert ids(state="needs_attention") == {str(troubled.pk)}
     assert ids(target=created[0]["id"]) == {created[0]["operation"]["id"]}
     assert len(ids(batch=created[0]["operation"]["batch"])) == 3

@@ -6,9 +6,9 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from accelerators.testing.world import PASSWORD, World, make_world
 from accounts.models import Membership, User
 from accounts.permissions import Role
+from accounts.tests.web.people import PASSWORD, People, make_people
 from mcp.testing.web import signed_in, text_of
 
 
@@ -17,31 +17,31 @@ def _empty_cache() -> None:
     cache.clear()
 
 
-def test_everything_wants_a_sign_in_and_brings_back(world: World, client: Client) -> None:
+def test_everything_wants_a_sign_in_and_brings_back(people: People, client: Client) -> None:
     answer = client.get("/account/limits/")
     assert answer.status_code == 302
     assert answer["Location"] == "/sign-in/?next=/account/limits/"
-    answer = client.post("/sign-in/", {"username": world.user.username, "password": PASSWORD, "next": "/account/limits/"})
+    answer = client.post("/sign-in/", {"username": people.user.username, "password": PASSWORD, "next": "/account/limits/"})
     assert answer["Location"] == "/account/limits/"
 
 
-def test_an_address_elsewhere_is_not_followed(world: World, client: Client) -> None:
-    answer = client.post("/sign-in/", {"username": world.user.username, "password": PASSWORD, "next": "https://evil.example/"})
+def test_an_address_elsewhere_is_not_followed(people: People, client: Client) -> None:
+    answer = client.post("/sign-in/", {"username": people.user.username, "password": PASSWORD, "next": "https://evil.example/"})
     assert answer["Location"] == "/"
 
 
-def test_a_wrong_password_says_so_and_keeps_the_name(world: World, client: Client) -> None:
-    answer = client.post("/sign-in/", {"username": world.user.username, "password": "wrong"})
+def test_a_wrong_password_says_so_and_keeps_the_name(people: People, client: Client) -> None:
+    answer = client.post("/sign-in/", {"username": people.user.username, "password": "wrong"})
     assert answer.status_code == 200
     assert "do not match" in text_of(answer)
-    assert world.user.username in answer.content.decode()
+    assert people.user.username in answer.content.decode()
 
 
-def test_guessing_is_slowed_down_whatever_the_password(world: World, client: Client, settings) -> None:
+def test_guessing_is_slowed_down_whatever_the_password(people: People, client: Client, settings) -> None:
     settings.SIGN_IN_TRIES_PER_MINUTE = 3
     for _ in range(3):
-        assert client.post("/sign-in/", {"username": world.user.username, "password": "wrong"}).status_code == 200
-    answer = client.post("/sign-in/", {"username": world.user.username, "password": PASSWORD})
+        assert client.post("/sign-in/", {"username": people.user.username, "password": "wrong"}).status_code == 200
+    answer = client.post("/sign-in/", {"username": people.user.username, "password": PASSWORD})
     assert answer.status_code == 429
     assert 0 < int(answer["Retry-After"]) <= 60
     assert "Too many tries" in text_of(answer)
@@ -54,8 +54,8 @@ def test_many_names_from_one_address_are_slowed_down_too(client: Client, setting
     assert codes == [200, 200, 200, 200, 429, 429]
 
 
-def test_sign_out_needs_a_post(world: World) -> None:
-    client = signed_in(world.user.username, PASSWORD)
+def test_sign_out_needs_a_post(people: People) -> None:
+    client = signed_in(people.user.username, PASSWORD)
     assert client.get("/sign-out/").status_code == 405
     assert client.post("/sign-out/")["Location"] == "/sign-in/"
     assert client.get("/").status_code == 302
@@ -71,10 +71,10 @@ def test_an_operator_without_account_lands_in_the_console(client: Client, db: No
     assert client.get("/")["Location"] == "/admin/"
 
 
-def test_switching_between_ones_own_accounts_only(world: World, client: Client) -> None:
-    other, strange = make_world(cidr="10.98.0.0/24"), make_world(cidr="10.97.0.0/24")
-    Membership.objects.create(account=other.account, user=world.user, role=Role.VIEWER)
-    client.force_login(world.user)
+def test_switching_between_ones_own_accounts_only(people: People, client: Client) -> None:
+    other, strange = make_people(), make_people()
+    Membership.objects.create(account=other.account, user=people.user, role=Role.VIEWER)
+    client.force_login(people.user)
     assert client.post("/account/switch/", {"account": str(other.account.pk)}).status_code == 302
     assert client.get("/").context["actor"].account_id == other.account.pk
     assert client.post("/account/switch/", {"account": str(strange.account.pk)}).status_code == 404
@@ -87,7 +87,7 @@ def test_the_console_has_the_same_door(client: Client, db: None) -> None:
     assert answer.redirect_chain[-1][0].startswith("/sign-in/?next=")
 
 
-def test_a_customer_at_the_consoles_door_is_told_why(world: World, client: Client) -> None:
-    client.force_login(world.user)
+def test_a_customer_at_the_consoles_door_is_told_why(people: People, client: Client) -> None:
+    client.force_login(people.user)
     answer = client.get("/admin/", follow=True)
     assert "may not open that page" in text_of(answer)

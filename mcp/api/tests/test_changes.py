@@ -66,7 +66,8 @@ def test_dry_runs_of_every_verb_leave_it_alone(api: APIClient, pod: Any) -> None
     drain()
     as_it_was, before = api.get(f"{PATH}/web").json(), tables()
     for method, path, price in (
-        ("post", "/web/stop", "0.00"), ("post", "/web/restart", "0.00"), ("delete", "/web", "0.00"), ("delete", "/web?now=true", "-19.90"),
+        ("post", "/web/stop", "0.00"), ("post", "/web/restart", "0.00"), ("delete", "/web", "0.00"),
+        ("delete", "/web?now=true", "-19.90"),
     ):  # fmt: skip
         joint = "&" if "?" in path else "?"
         body = getattr(api, method)(f"{PATH}{path}{joint}dry_run=true").json()

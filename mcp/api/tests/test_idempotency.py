@@ -20,8 +20,8 @@ PATH = "/api/v1/accelerators"
 WISH = {"name": "web", "plan": "zone-256m", "image": "debian-12", "count": 3}
 
 
-def post(api: APIClient, key: str, body: Any = WISH, path: str = PATH, **headers: str) -> Any:
-    return api.post(path, body, HTTP_IDEMPOTENCY_KEY=key, **headers)
+def post(api: APIClient, key: str, body: Any = WISH, path: str = PATH) -> Any:
+    return api.post(path, body, HTTP_IDEMPOTENCY_KEY=key)
 
 
 def test_the_same_again_answers_the_same_and_makes_none(api: APIClient, pod: Any) -> None:

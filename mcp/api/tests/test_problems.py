@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import DataError, IntegrityError, OperationalError
 from django.test import Client
 from rest_framework.test import APIClient
 
+from mcp.api.codes import all_codes
 from mcp.api.problems import document, translate
-from mcp.api.views import family
 from mcp.errors import ControlPlaneError
 
 PATH = "/api/v1/accelerators"
@@ -32,7 +34,7 @@ def problem(response: Any, status: int, code: str) -> dict[str, Any]:
 
 
 def raw(api: APIClient, body: bytes, content_type: str = "application/json") -> Any:
-    return api.generic("POST", PATH, body, content_type=content_type)
+    return api.generic("POST", PATH, body, content_type=content_type)  # type: ignore[arg-type]  # bytes are fine, the stubs say str
 
 
 def test_what_the_framework_refuses(api: APIClient) -> None:
@@ -112,9 +114,16 @@ def test_an_operators_view_never_leaves() -> None:
 
 def test_codes_are_listed_where_type_points(client: Client, db: None) -> None:
     listed = {row["code"]: row for row in client.get("/api/v1/errors").json()["results"]}
-    assert set(listed) == {kind.code for kind in family(ControlPlaneError)}
+    assert set(listed) == {row["code"] for row in all_codes()}
     assert listed["placement.capacity_exhausted"]["status"] == 409
     assert all(row["title"] and row["description"] for row in listed.values())
+
+
+def test_the_page_of_codes_is_up_to_date(settings: Any) -> None:
+    page = io.StringIO()
+    call_command("error_codes", stdout=page)
+    written = (settings.BASE_DIR / "docs" / "errors.md").read_text()
+    assert page.getvalue() == written, "write it anew: ./manage.py error_codes --file docs/errors.md"
 
 
 def test_request_ids_of_callers_are_kept(api: APIClient) -> None:

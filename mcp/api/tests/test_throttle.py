@@ -13,7 +13,7 @@ from mcp.api import throttle
 @pytest.fixture(autouse=True)
 def _noon(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     """A clock that stands still, 15 s into a window."""
-    monkeypatch.setattr(throttle.time, "time", lambda: 1_800_000_015.0)
+    monkeypatch.setattr(throttle, "clock", lambda: 1_800_000_015.0)
     settings.THROTTLE_PER_MINUTE = {"read": 3, "write": 2}
 
 
@@ -50,7 +50,7 @@ def test_accounts_share_a_budget_between_keys_and_not_with_others(api: APIClient
 def test_the_next_window_is_fresh(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         api.get("/api/v1/account")
-    monkeypatch.setattr(throttle.time, "time", lambda: 1_800_000_061.0)
+    monkeypatch.setattr(throttle, "clock", lambda: 1_800_000_061.0)
     assert api.get("/api/v1/account").status_code == 200
 
 
