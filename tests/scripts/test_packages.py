@@ -1,4 +1,4 @@
-"""scripts/packages.sh installs what is missing and nothing else; apt and dpkg are stand-ins that write down how they are called."""
+"""scripts/packages.sh installs what is missing and nothing else; stand-ins for apt and dpkg write down how they are called."""
 
 from __future__ import annotations
 
