@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import ipaddress
 import os
 import signal
@@ -288,3 +289,16 @@ def test_facts_fit_together(pod_in_a_box: Pod) -> None:
     assert pod_in_a_box.gateway < first < last
     assert all(ipaddress.ip_address(h.address) in pod_in_a_box.management for h in pod_in_a_box.hosts)
     assert pod_in_a_box.ssh_key_path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pod_that_was_put_away_comes_back_with_its_disks_keys_and_addresses(place: tuple[str, Path]) -> None:
+    name, directory = place
+    # Outside the range that pods choose from by themselves: nobody takes it in the meantime.
+    subnet = ipaddress.IPv4Network(f"10.75.{os.getpid() % 256}.0/24")
+    before = Pod.up(name, state_dir=directory, hosts=1, subnet=subnet)
+    before.exec("h1", "sh", "-c", "echo kept > /root/kept; sync")
+    Pod.down(name, state_dir=directory, keep=True)
+    assert dataclasses.replace(traces(name, directory), files=()) == NOTHING
+    after = Pod.up(name, state_dir=directory)
+    assert after.hosts == before.hosts
+    assert after.exec("h1", "cat", "/root/kept") == "kept\n"
