@@ -59,11 +59,11 @@ def _static_masks(request: PlacementRequest, fleet: Fleet) -> tuple[Mask, dict[s
         "pod": fleet.pod_open & np.fromiter((request.pod in (None, pod) for pod in fleet.pods), dtype=bool, count=size),
         "kind": np.fromiter((request.kind in kinds for kinds in fleet.kinds), dtype=bool, count=size),
     }
-    left: Mask = np.ones(size, dtype=bool)
+    left = np.ones(size, dtype=np.bool_)
     removed: dict[str, int] = {}
     for name, mask in masks.items():
         removed[name] = int((left & ~mask).sum())
-        left = left & mask
+        left &= mask
     return left, removed
 
 
