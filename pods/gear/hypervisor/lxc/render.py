@@ -58,7 +58,7 @@ def port_prefix(guest_id: str) -> str:
 
 
 def configuration(spec: GuestSpec, *, zone: str, library: str) -> str:
-    """The tagged configuration. `zone` is the guest's directory on the host, `library` the one of port.sh, reboot.sh and seccomp."""
+    """The tagged configuration. `zone` is the guest's directory on the host, `library` that of port.sh, reboot.sh, seccomp."""
     return "".join(f"{line}\n" for part in (_identity, _confinement, _limits, _ports) for line in part(spec, zone, library))
 
 
