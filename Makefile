@@ -1,4 +1,4 @@
-# make up | down | test | check | bench | fmt: README.md and docs/operating.md tell what each does.
+# make up | down | test | check | bench | long | fmt: README.md and docs/operating.md tell what each does.
 SHELL := /bin/sh
 PORT ?= 8000
 PYTHON := .venv/bin/python
@@ -28,7 +28,7 @@ check:
 
 bench:
 	@scripts/install.sh test
-	@$(PYTHON) -m tests.bench $(ARGS)
+	@scripts/servers.sh $(PYTHON) -m tests.bench $(ARGS)
 
 # The long proofs: a hundred random kills, and a host cut off for a minute. About fifteen minutes.
 long:
