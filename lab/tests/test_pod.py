@@ -72,6 +72,11 @@ class TestHosts:
             assert not Path(directory, "only-here").exists()
             pod_in_a_box.exec("h1", "rm", f"{directory}/only-here")
 
+    def test_the_machine_asks_quickly_for_a_guest_that_just_came(self, pod_in_a_box: Pod) -> None:
+        """A connection attempted before a guest is there goes through soon after it is, not a second later."""
+        settings = Path("/proc/sys/net/ipv4/neigh") / f"mcp-{pod_in_a_box.name}"
+        assert int((settings / "retrans_time_ms").read_text()) <= 100
+
     def test_hosts_see_only_their_own_processes_and_cgroups(self, pod_in_a_box: Pod) -> None:
         assert "host-init.sh" in pod_in_a_box.exec("h1", "cat", "/proc/1/cmdline")
         assert "mcp-lab." not in pod_in_a_box.exec("h1", "sh", "-c", "ls /sys/fs/cgroup /sys/fs/cgroup/*")
