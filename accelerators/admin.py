@@ -62,14 +62,28 @@ class AcceleratorAdmin(ConsoleAdmin):
     search_help_text = "The id of an accelerator, account or host; an account's slug; or a part of a name."
     fieldsets = (
         (None, {"fields": ("name", "account", "shown_state", "power", "shown_addresses", "links", "created_at")}),
-        ("What it is", {"fields": (("kind", "plan", "image"), ("pod", "host"), ("memory_mib", "cpu_m"), ("disk_gib", "processes"), "uid_slot")}),
-        ("What the customer said", {"fields": ("shown_tags", "metadata", "protected", "group", "spread", "ssh_keys", "first_boot_exit")}),
+        (
+            "What it is",
+            {
+                "fields": (
+                    ("kind", "plan", "image"),
+                    ("pod", "host"),
+                    ("memory_mib", "cpu_m"),
+                    ("disk_gib", "processes"),
+                    "uid_slot",
+                )
+            },
+        ),
+        (
+            "What the customer said",
+            {"fields": ("shown_tags", "metadata", "protected", "group", "spread", "ssh_keys", "first_boot_exit")},
+        ),
         ("Trouble", {"fields": ("failure_code", "failure_message", "missing_since")}),
         ("Clocks", {"fields": (("observed_at", "settled_at"), ("trash_until", "deleted_at"), "revision", "last_known")}),
-    )  # fmt: skip
+    )
     readonly_fields = ("shown_state", "power", "shown_addresses", "shown_tags", "links")
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Links from a host's page."""
         return lookup in ("host__id__exact", "account__id__exact") or super().lookup_allowed(lookup, value, request)
 
@@ -147,7 +161,7 @@ class DriftAdmin(ConsoleAdmin):
         Verb("ignore", "Ignore", _ignore, lambda row: row.state == FindingState.OPEN),
     )
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Links from a host's page."""
         return lookup == "host__id__exact" or super().lookup_allowed(lookup, value, request)
 

@@ -18,8 +18,10 @@ from mcp.web.console import ConsoleAdmin, Verb, badge
 
 if TYPE_CHECKING:
     LimitBase = admin.TabularInline[AccountLimit, Account]
+    PeopleBase = DjangoUserAdmin[User]
 else:
     LimitBase = admin.TabularInline
+    PeopleBase = DjangoUserAdmin
 
 admin.site.unregister(Group)
 
@@ -138,7 +140,7 @@ class MembershipAdmin(ConsoleAdmin):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(PeopleBase):
     """People who sign in. Only a superuser makes operators or touches other superusers."""
 
     list_display = ("username", "email", "is_staff", "is_active", "last_login")

@@ -49,15 +49,19 @@ def _up(places: Places, port: int, *, simulate: bool) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcp.settings")
     secrets.ensure_settings(places, port)  # before Django reads them
     import django
+    from django.core.exceptions import ImproperlyConfigured
 
-    django.setup()
-    from demo.up import Up
     from mcp.errors import ControlPlaneError
 
     try:
+        django.setup()
+        from demo.up import Up
+
         Up(places, port, simulate=simulate).run()
     except ControlPlaneError as error:
         raise DemoError(f"{error.title}: {error.detail}", "Mend that and run `make up` again.") from error
+    except ImproperlyConfigured as error:
+        raise DemoError(str(error), f"Correct the environment or {places.settings}, and run `make up` again.") from error
 
 
 if __name__ == "__main__":

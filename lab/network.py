@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -54,6 +55,19 @@ def build_bridges(plan: PodPlan, state_dir: Path) -> None:
             f"link set {bridge} up",
         ]
     ip_batch(batch)
+    for bridge in (plan.guest_bridge, plan.management_bridge):
+        _ask_quickly(bridge)
+
+
+# Guests come and go in fractions of a second here. The kernel's pauses between questions for a neighbour's hardware address
+# (a second each, and five before one that went silent is asked again) would be most of what a caller waits for.
+QUICK_NEIGHBOURS = {"retrans_time_ms": 50, "mcast_solicit": 20, "delay_first_probe_time": 1}
+
+
+def _ask_quickly(bridge: str) -> None:
+    for name, value in QUICK_NEIGHBOURS.items():
+        with contextlib.suppress(OSError):  # where /proc/sys is read-only, callers wait a little longer, that is all
+            Path(f"/proc/sys/net/ipv4/neigh/{bridge}/{name}").write_text(str(value))
 
 
 def _mac(maker: str, host: HostPlan) -> str:

@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcp.settings")
 
 app = Celery("mcp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["mcp.operations", "mcp.health", "mcp.api", "pods", "accelerators"])
+app.autodiscover_tasks(["mcp.operations", "mcp.health", "mcp.api", "mcp.web", "pods", "accelerators"])
 
 
 @signals.worker_init.connect

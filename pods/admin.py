@@ -55,7 +55,8 @@ class PodAdmin(ConsoleAdmin):
             f"sum_{name}": Sum(f"hosts__{name}", filter=live, default=0)
             for name in ("guests", "used_memory_mib", "cap_memory_mib", "used_disk_gib", "cap_disk_gib")
         }
-        return super().get_queryset(request).annotate(sum_hosts=Count("hosts", filter=live), **sums)
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(sum_hosts=Count("hosts", filter=live), **sums)
+        return rows
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Pod) -> SafeString:
@@ -99,7 +100,8 @@ def _may(duty: HostDuty) -> Callable[[Any], bool]:
 
 def _probe(request: HttpRequest, row: Host) -> str:
     found = reprobe_host(actor=operator_of(request), host=row)
-    return f"The host {row} answered: {found.facts.get('cpus')} processors, {found.facts.get('memory_mib')} MiB, {found.facts.get('disk_gib')} GiB."
+    facts = found.facts
+    return f"The host {row} answered: {facts['cpus']} processors, {facts['memory_mib']} MiB, {facts['disk_gib']} GiB."
 
 
 @admin.register(Host)
@@ -126,11 +128,14 @@ class HostAdmin(ConsoleAdmin):
         Verb("resume", "Resume", _duty(HostDuty.ACTIVE, "takes guests again."), _may(HostDuty.ACTIVE)),
         Verb("drain", "Drain", _duty(HostDuty.DRAINING, "takes no new guests."), _may(HostDuty.DRAINING), asks="reason"),
         Verb(
-            "maintenance", "Maintenance", _duty(HostDuty.MAINTENANCE, "is in maintenance."), _may(HostDuty.MAINTENANCE),
+            "maintenance",
+            "Maintenance",
+            _duty(HostDuty.MAINTENANCE, "is in maintenance."),
+            _may(HostDuty.MAINTENANCE),
             asks="reason",
         ),
         Verb("retire", "Retire", _duty(HostDuty.RETIRED, "is retired."), _may(HostDuty.RETIRED), asks="reason", danger=True),
-    )  # fmt: skip
+    )
 
     @admin.display(description="state")
     def shown_state(self, row: Host) -> SafeString:
@@ -227,7 +232,8 @@ class ImageAdmin(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With how many hosts have it."""
-        return super().get_queryset(request).annotate(copy_count=Count("copies"))
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(copy_count=Count("copies"))
+        return rows
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Image) -> SafeString:
@@ -286,6 +292,6 @@ class AllocationAdmin(ConsoleAdmin):
     search_ids = ("holder_id", "host_id")
     ordering = ("-id",)
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Links from a host's page."""
         return lookup == "host__id__exact" or super().lookup_allowed(lookup, value, request)

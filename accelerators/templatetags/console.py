@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -96,6 +97,6 @@ def _pods() -> list[PodRoom]:
     return [PodRoom(row["pod__slug"], str(row["pod_id"]), row["hosts"], row["sum_guests"], _bars(row)) for row in rows]
 
 
-def _bars(row: dict[str, Any]) -> list[tuple[str, float, float, str]]:
+def _bars(row: Mapping[str, Any]) -> list[tuple[str, float, float, str]]:
     scale = {"cpu_m": ("processors", 1000, "vCPU"), "memory_mib": ("memory", 1024, "GiB"), "disk_gib": ("disk", 1, "GiB")}
     return [(words, row[f"sum_used_{name}"] / by, row[f"sum_cap_{name}"] / by, unit) for name, (words, by, unit) in scale.items()]

@@ -147,7 +147,7 @@ def test_verbs_want_a_post_and_a_name_that_exists(world: World, console: Client)
     assert console.post(f"/admin/pods/host/{host.pk}/do/explode/").status_code == 404
 
 
-def test_an_operation_that_needs_attention_is_explained_and_retried(world: World, console: Client, settings) -> None:
+def test_an_operation_that_needs_attention_is_explained_and_retried(world: World, console: Client, settings: Any) -> None:
     settings.OPERATIONS = {**settings.OPERATIONS, "patience_s": 0}
     row = world.running("web")
     world.host(row.host.name).fail_next("stop", GearUnreachable)  # type: ignore[union-attr]
@@ -202,7 +202,7 @@ def test_drift_restored_names_its_operation(world: World, console: Client) -> No
     reconcile_all(world)
     finding = DriftFinding.objects.get()
     assert "Being restored" in do(console, finding, "restore")
-    assert Operation.objects.filter(pk=DriftFinding.objects.get().operation_id, kind="accelerator.start").exists()
+    assert Operation.objects.filter(pk=str(DriftFinding.objects.get().operation_id), kind="accelerator.start").exists()
 
 
 def test_accounts_are_opened_suspended_and_limited(world: World, console: Client) -> None:

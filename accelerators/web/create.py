@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accelerators.services.create import create_accelerators
-from accelerators.web.forms import CreateForm
+from accelerators.web.forms import CreateForm, image_choices
 from accelerators.web.quote import quote_for
 from accounts.actor import Actor
 from accounts.models import SshKey
@@ -78,7 +78,7 @@ def _keep_key(actor: Actor, text: str) -> str:
 def _initial(request: HttpRequest, actor: Actor) -> dict[str, object]:
     """The cheapest plan, every key of the account, and what the address asks for."""
     form = CreateForm(account=actor.demand_account())
-    images = [value for value, _ in form["image"].field.choices]
+    images = [value for value, _ in image_choices()]
     return {
         "token": uuid4(), "count": 1, "ssh_keys": [str(key.pk) for key in form.keys],
         "plan": request.GET.get("plan") or (form.plans[0].slug if form.plans else ""),

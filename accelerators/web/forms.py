@@ -20,6 +20,10 @@ SPREADS = {
 }
 
 
+PLAIN_TEXT = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
+CODE = {"spellcheck": "false", "autocomplete": "off"}
+
+
 class TagsField(forms.CharField):
     """One `key=value` a line. Raises what is wrong with which line; the service checks the rest."""
 
@@ -54,7 +58,7 @@ class CreateForm(forms.Form):
     """Everything a new accelerator can be told."""
 
     name = forms.CharField(
-        label="Name", max_length=63, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+        label="Name", max_length=63, widget=forms.TextInput(attrs=PLAIN_TEXT),
         help_text="a-z, 0-9 and -, beginning with a letter. It becomes the host name.",
     )  # fmt: skip
     count = forms.IntegerField(
@@ -70,7 +74,7 @@ class CreateForm(forms.Form):
     )
     new_key = forms.CharField(
         label="Add another public key", required=False, max_length=8000,
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false", "autocomplete": "off", "placeholder": "ssh-ed25519 AAAA… you@laptop"}),
+        widget=forms.Textarea(attrs=CODE | {"rows": "2", "placeholder": "ssh-ed25519 AAAA… you@laptop"}),
         help_text="It is let in, and kept in the account for the next time.",
     )  # fmt: skip
     user_script = forms.CharField(
@@ -130,7 +134,7 @@ class EditForm(forms.Form):
     """What can change without a machine."""
 
     name = forms.CharField(
-        label="Name", max_length=63, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+        label="Name", max_length=63, widget=forms.TextInput(attrs=PLAIN_TEXT),
         help_text="A new name reaches the machine's host name at its next start.",
     )  # fmt: skip
     tags = TagsField()

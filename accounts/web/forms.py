@@ -40,7 +40,8 @@ class SshKeyForm(forms.Form):
     """A public key, pasted."""
 
     public_key = forms.CharField(
-        label="Public key", max_length=8000, widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
+        label="Public key", max_length=8000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
         help_text="The content of a .pub file, such as ~/.ssh/id_ed25519.pub: one line beginning with ssh-ed25519 or ssh-rsa.",
     )  # fmt: skip
     name = forms.CharField(

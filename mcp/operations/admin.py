@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db import transaction
@@ -56,7 +56,7 @@ class KindFilter(admin.SimpleListFilter):
         """Every registered kind."""
         return [(name, name) for name in sorted(kinds())]
 
-    def queryset(self, request: HttpRequest, queryset):  # type: ignore[no-untyped-def]  # noqa: ANN201  (generic in Django's own)
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         """Those of the chosen kind."""
         return queryset.filter(kind=self.value()) if self.value() in kinds() else queryset
 
@@ -83,14 +83,39 @@ class OperationAdmin(ConsoleAdmin):
     search_text = ("target_name", "actor", "error_code", "request_id")
     search_help_text = "The id of an operation, target, account or batch; or a part of a name, actor, error code or request id."
     fieldsets = (
-        (None, {"fields": (("kind", "shown_state", "shown_progress"), "message", ("target_type", "target_name"), ("target_id", "account_id"), "actor")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("kind", "shown_state", "shown_progress"),
+                    "message",
+                    ("target_type", "target_name"),
+                    ("target_id", "account_id"),
+                    "actor",
+                )
+            },
+        ),
         ("Steps", {"fields": ("steps_table",)}),
-        ("Trouble", {"fields": ("error_code", "error_message", "operator_detail", ("troubled_since", "error_retryable"), ("undoing", "cancel_requested"))}),
+        (
+            "Trouble",
+            {
+                "fields": (
+                    "error_code",
+                    "error_message",
+                    "operator_detail",
+                    ("troubled_since", "error_retryable"),
+                    ("undoing", "cancel_requested"),
+                )
+            },
+        ),
         ("Placement", {"fields": ("placement_table",)}),
-        ("Who works on it", {"fields": (("attempt", "fence"), ("lease_owner", "lease_until"), ("not_before", "woken_at"), "queue", "lanes")}),
+        (
+            "Who works on it",
+            {"fields": (("attempt", "fence"), ("lease_owner", "lease_until"), ("not_before", "woken_at"), "queue", "lanes")},
+        ),
         ("When", {"fields": (("created_at", "started_at", "finished_at"), ("request_id", "batch_id"))}),
         ("What was asked and what came out", {"fields": ("shown_params", "shown_result")}),
-    )  # fmt: skip
+    )
     readonly_fields = ("shown_state", "shown_progress", "steps_table", "placement_table", "shown_params", "shown_result", "took")
     verbs: ClassVar = (
         Verb("retry", "Try again", _retry, lambda row: row.state == OperationState.NEEDS_ATTENTION),

@@ -79,8 +79,7 @@ def prove_survives_crashes(kind: str, begin: Begin, check: Check, *, fail_last: 
         point += 1
         assert point < 200, "more crash points than any operation can have"
         operation_id = begin()
-        change = {"act": _failing(last.act or _nothing, after=False)} if fail_last else {}
-        with _changed_step(kind, last.name, **change):
+        with _changed_step(kind, last.name, act=_failing(last.act or _nothing, after=False) if fail_last else None):
             died = _die_at(point)
             expire_leases()
             drain()
@@ -124,9 +123,10 @@ def _failing(act: Act, *, after: bool) -> Act:
 
 
 @contextmanager
-def _changed_step(kind: str, name: str, **change: Act) -> Iterator[None]:
+def _changed_step(kind: str, name: str, *, act: Act | None = None) -> Iterator[None]:
+    """Give one step another act for a while; without one nothing changes."""
     instance = kind_named(kind)
-    steps = tuple(replace(step, **change) if step.name == name else step for step in instance.steps)
+    steps = tuple(replace(step, act=act) if act is not None and step.name == name else step for step in instance.steps)
     with _steps(instance, steps):
         yield
 

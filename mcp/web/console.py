@@ -97,7 +97,7 @@ class ConsoleAdmin(AnyAdmin):
 
     # --- search
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Non-empty where there is a search, so that the box is shown."""
         return (*self.search_ids, *self.search_exact, *self.search_text)
 

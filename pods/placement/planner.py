@@ -59,7 +59,7 @@ def _static_masks(request: PlacementRequest, fleet: Fleet) -> tuple[Mask, dict[s
         "pod": fleet.pod_open & np.fromiter((request.pod in (None, pod) for pod in fleet.pods), dtype=bool, count=size),
         "kind": np.fromiter((request.kind in kinds for kinds in fleet.kinds), dtype=bool, count=size),
     }
-    left: Mask = np.ones(size, dtype=bool)
+    left: Mask = np.ones(size, dtype=np.bool_)
     removed: dict[str, int] = {}
     for name, mask in masks.items():
         removed[name] = int((left & ~mask).sum())
@@ -68,8 +68,7 @@ def _static_masks(request: PlacementRequest, fleet: Fleet) -> tuple[Mask, dict[s
 
 
 def _room(free: NDArray[np.int64], want: NDArray[np.int64]) -> Mask:
-    room: Mask = (free >= want).all(axis=1)
-    return room
+    return np.asarray((free >= want).all(axis=1), dtype=np.bool_)
 
 
 def _apart(request: PlacementRequest, fleet: Fleet, hosts: set[str], pods: set[str]) -> Mask:

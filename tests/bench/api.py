@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -31,14 +32,16 @@ def _fill(world: World) -> None:
 
 
 def _measure(api: Api) -> list[Result]:
-    empty, listing, create = [], [], []
+    empty: list[float] = []
+    listing: list[float] = []
+    create: list[float] = []
     body = {"plan": "zone-256m", "image": "busybox", "ssh_keys": []}
     for number in range(SAMPLES + 20):
         warm = number < 20
         samples = (
-            _timed(lambda: api.client.get("/empty")),
-            _timed(lambda: api.client.get("/accelerators?limit=20")),
-            _timed(lambda number=number: api.client.post("/accelerators", json={**body, "name": f"b{number}"})),
+            _timed(partial(api.client.get, "/empty")),
+            _timed(partial(api.client.get, "/accelerators?limit=20")),
+            _timed(partial(api.client.post, "/accelerators", json={**body, "name": f"b{number}"})),
         )
         if not warm:
             for series, sample in zip((empty, listing, create), samples, strict=True):

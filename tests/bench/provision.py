@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,23 @@ def _post(api: Api, name: str, count: int, wait: int = 60) -> list[dict[str, Any
 
 def _settled(api: Api, created: list[dict[str, Any]]) -> None:
     for row in created:
-        until(lambda row=row: api.client.get(f"/accelerators/{row['id']}").json()["state"] == "running", what=row["name"])
+        until(partial(_is_running, api, row["id"]), what=row["name"])
+
+
+def _is_running(api: Api, accelerator_id: str) -> bool:
+    state: str = api.client.get(f"/accelerators/{accelerator_id}").json()["state"]
+    return state == "running"
+
+
+def _is_gone(api: Api, accelerator_id: str) -> bool:
+    return api.client.get(f"/accelerators/{accelerator_id}").status_code == 410
 
 
 def _remove(api: Api, created: list[dict[str, Any]]) -> None:
     for row in created:
         api.client.delete(f"/accelerators/{row['id']}?now=true").raise_for_status()
     for row in created:
-        until(lambda row=row: api.client.get(f"/accelerators/{row['id']}").status_code == 410, what=f"end of {row['name']}")
+        until(partial(_is_gone, api, row["id"]), what=f"end of {row['name']}")
 
 
 def _overhead(pod: RealPod, api: Api, hand: ByHand) -> Result:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -47,7 +48,7 @@ def test_hosts_from_the_first_page_to_maintenance_and_back(slow_world: World, op
 
 
 def test_an_operation_that_needs_attention_is_found_and_retried(
-    slow_world: World, operator: str, visit: Open, worker: Worker, settings
+    slow_world: World, operator: str, visit: Open, worker: Worker, settings: Any
 ) -> None:
     settings.OPERATIONS = {**settings.OPERATIONS, "patience_s": 0}
     row = slow_world.running("web")

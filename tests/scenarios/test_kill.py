@@ -1,6 +1,6 @@
 """Kill the worker at random moments of random verbs, on real hosts: every time, rows and hosts agree in the end.
 
-`MCP_KILLS` says how often (the suite: 12; `make kills`: 100), `MCP_SEED` repeats a run.
+`MCP_KILLS` says how often (the suite: 12; `make long`: 100), `MCP_SEED` repeats a run.
 """
 
 from __future__ import annotations

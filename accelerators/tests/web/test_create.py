@@ -90,7 +90,8 @@ def test_somebody_elses_token_is_of_no_use(owner: Client, world: World) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("name", "9lives", "beginning with a letter"), ("name", "", "required"), ("count", "101", "100"), ("count", "x", "whole number"),
+    [("name", "9lives", "beginning with a letter"), ("name", "", "required"), ("count", "101", "100"),
+     ("count", "x", "whole number"),
      ("plan", "huge", "not one of"), ("image", "windows", "not one of"), ("pod", "mars", "not one of"),
      ("user_script", "echo hi", "#!"), ("tags", "=x", "no key"), ("tags", "a=1\na=2", "twice"), ("tags", "ä=1", "keys have"),
      ("new_key", "ssh-ed25519 non sense", "base64"), ("new_key", "-----BEGIN OPENSSH PRIVATE KEY-----", "private key")],
@@ -126,7 +127,7 @@ def test_the_price_panel_rehearses_and_leaves_nothing(owner: Client) -> None:
     assert "$79.60 a month" in words
     assert "all 4" in words
     assert "4 of 100" in words
-    assert not (Accelerator.objects.exists() or Operation.objects.exists() or Allocation.objects.exists())
+    assert not any(model.objects.exists() for model in (Accelerator, Operation, Allocation))
 
 
 def test_the_price_panel_says_when_a_limit_is_in_the_way(owner: Client, world: World) -> None:

@@ -50,7 +50,8 @@ def test_the_sum_counts_what_is_held_and_not_the_trash(world: World, owner: Clie
 @pytest.mark.parametrize(
     ("query", "found"),
     [("q=front", {"front-1"}), ("q=role%3Dweb", {"front-1"}), ("q=role", {"front-1", "back"}), ("q=role%3Ddb", {"back"}),
-     ("q=nothing", set()), ("state=running", {"front-1", "back"}), ("state=stopped", set()), ("state=rubbish", {"front-1", "back"})],
+     ("q=nothing", set()), ("state=running", {"front-1", "back"}), ("state=stopped", set()),
+     ("state=rubbish", {"front-1", "back"})],
 )  # fmt: skip
 def test_search_by_name_tag_and_state(world: World, owner: Client, query: str, found: set[str]) -> None:
     world.create("front-1", tags={"role": "web"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -17,7 +19,7 @@ from pods.gear.errors import GearUnreachable
 
 
 @pytest.fixture
-def stuck(world: World, settings) -> Operation:
+def stuck(world: World, settings: Any) -> Operation:
     """An operation that waits for an operator, its error naming a host."""
     settings.OPERATIONS = {**settings.OPERATIONS, "patience_s": 0}
     row = world.running("web")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
@@ -37,7 +39,7 @@ def test_a_wrong_password_says_so_and_keeps_the_name(people: People, client: Cli
     assert people.user.username in answer.content.decode()
 
 
-def test_guessing_is_slowed_down_whatever_the_password(people: People, client: Client, settings) -> None:
+def test_guessing_is_slowed_down_whatever_the_password(people: People, client: Client, settings: Any) -> None:
     settings.SIGN_IN_TRIES_PER_MINUTE = 3
     for _ in range(3):
         assert client.post("/sign-in/", {"username": people.user.username, "password": "wrong"}).status_code == 200
@@ -48,7 +50,7 @@ def test_guessing_is_slowed_down_whatever_the_password(people: People, client: C
     assert "_auth_user_id" not in client.session
 
 
-def test_many_names_from_one_address_are_slowed_down_too(client: Client, settings, db: None) -> None:
+def test_many_names_from_one_address_are_slowed_down_too(client: Client, settings: Any, db: None) -> None:
     settings.SIGN_IN_TRIES_PER_MINUTE = 1
     codes = [client.post("/sign-in/", {"username": f"n{number}", "password": "x"}).status_code for number in range(6)]
     assert codes == [200, 200, 200, 200, 429, 429]

@@ -18,7 +18,7 @@ from mcp.operations.models import Operation, Ticket
 from mcp.operations.services.claim import claim_exactly
 from mcp.operations.services.retry import retry
 from mcp.operations.states import OperationState
-from mcp.operations.tests.scripted import ask, script
+from mcp.operations.tests.scripted import Behaviour, ask, script
 from mcp.testing.drain import drain, expire_leases
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ class Final(ControlPlaneError):
     title = "It will not pass"
 
 
-def fail(error: type[ControlPlaneError], *, times: int = 1_000_000) -> object:
+def fail(error: type[ControlPlaneError], *, times: int = 1_000_000) -> Behaviour:
     left = [times]
 
     def behaviour(ctx: StepContext) -> Data | None:

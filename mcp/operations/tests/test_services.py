@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,10 @@ from pytest_django import Settings
 
 from mcp.errors import NotFound
 from mcp.ids import new_id
+from mcp.operations.context import StepContext
 from mcp.operations.engine import run
 from mcp.operations.errors import NotCancellable, NotRetryable, OperationInProgress
+from mcp.operations.kinds import Data
 from mcp.operations.models import Lane, Operation, Ticket
 from mcp.operations.services import sweep as sweeping
 from mcp.operations.services.cancel import cancel
@@ -161,7 +164,12 @@ def test_cancelling_what_waits_settles_it_without_a_step() -> None:
 
 def test_cancelling_what_runs_turns_it_back_at_the_next_step() -> None:
     operation = ask()
-    with script(one=lambda ctx: cancel(operation.pk) and None) as done:
+
+    def cancel_from_within(ctx: StepContext) -> Data | None:
+        cancel(operation.pk)
+        return None
+
+    with script(one=cancel_from_within) as done:
         drain()
     assert done == ["one", "undo one", "cancelled"]
 
@@ -204,7 +212,12 @@ def test_a_host_that_came_back_wakes_what_waited_for_it() -> None:
 
 def test_the_sweeper_wakes_what_is_due_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     woken: list[str] = []
-    monkeypatch.setattr(sweeping, "publish", lambda routes: woken.extend(pk for pk, _ in routes) or 0)
+
+    def note(routes: Iterable[tuple[str, str]]) -> int:
+        woken.extend(pk for pk, _ in routes)
+        return len(woken)
+
+    monkeypatch.setattr(sweeping, "publish", note)
     fresh, lost, dead = ask(), ask(), ask()
     Operation.objects.filter(pk=lost.pk).update(not_before=timezone.now() - timedelta(seconds=10))
     assert claim_exactly(dead.pk, owner="w") is not None

@@ -9,7 +9,9 @@ from django.utils import timezone
 
 
 class FormToken(models.Model):
-    """`token` is drawn when a form is shown. The row is written in the transaction of the change, so a refused form may be sent again."""
+    """`token` is drawn when a form is shown. The row is written in the transaction of the change, so a refused form may be
+    sent again.
+    """
 
     token = models.UUIDField(primary_key=True)
     user_id = models.UUIDField()

@@ -38,7 +38,7 @@ quiet_units() {
     systemctl --root="$root" --quiet mask \
         sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount \
         dev-hugepages.mount proc-sys-fs-binfmt_misc.automount \
-        systemd-modules-load.service modprobe@.service systemd-logind.service systemd-update-utmp.service \
+        systemd-modules-load.service modprobe@.service systemd-logind.service dbus-org.freedesktop.login1.service systemd-update-utmp.service \
         systemd-update-utmp-runlevel.service systemd-sysusers.service systemd-remount-fs.service \
         systemd-tmpfiles-setup-dev.service dev-mqueue.mount \
         systemd-udevd.service systemd-udev-trigger.service systemd-firstboot.service systemd-machine-id-commit.service \

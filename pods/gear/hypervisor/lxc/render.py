@@ -58,7 +58,7 @@ def port_prefix(guest_id: str) -> str:
 
 
 def configuration(spec: GuestSpec, *, zone: str, library: str) -> str:
-    """The tagged configuration. `zone` is the guest's directory on the host, `library` the one of port.sh and seccomp."""
+    """The tagged configuration. `zone` is the guest's directory on the host, `library` that of port.sh, reboot.sh, seccomp."""
     return "".join(f"{line}\n" for part in (_identity, _confinement, _limits, _ports) for line in part(spec, zone, library))
 
 
@@ -79,6 +79,7 @@ def _confinement(spec: GuestSpec, zone: str, library: str) -> Iterator[str]:
     yield f"= lxc.idmap = u 0 {base} {UIDS}"
     yield f"= lxc.idmap = g 0 {base} {UIDS}"
     yield f"= lxc.cap.drop = {_DROPPED}"
+    yield f"= lxc.hook.post-stop = /bin/sh {library}/reboot.sh {zone}"
     yield f"= lxc.seccomp.profile = {library}/seccomp"
     yield "A lxc.apparmor.profile = generated"
     yield "a lxc.apparmor.profile = unconfined"

@@ -162,6 +162,17 @@ class TestPort:
         assert seen is not None
         assert seen.guarded is True
         assert seen.limits == guest.limits
+        # LXC 5.0 by itself would bring it back with every file belonging to nobody.
+        assert lab_host.inside(guest.guest_id, "stat -c %u /etc /root/.ssh").text.split() == ["0", "0"]
+        assert lab_host.inside(guest.guest_id, "echo back >/etc/proof && cat /etc/proof").text.strip() == "back"
+
+    def test_a_guest_that_was_told_to_stop_while_it_reboots_stays_stopped(self, lab_host: LabHost, guest: GuestSpec) -> None:
+        lab_host.inside(guest.guest_id, "reboot -f &")
+        lab_host.hypervisor.stop(guest.guest_id, fence=2, timeout_s=5)
+        seen = lab_host.hypervisor.observe(guest.guest_id)
+        assert seen is not None
+        assert seen.power is Power.STOPPED
+        assert not eventually(lambda: lab_host.hypervisor.wait_listening(guest.guest_id, 22, 0), 3)
 
 
 TRAPS = {

@@ -73,7 +73,7 @@ install_library() {
     [ -d "$library" ] && return 0
     rm -rf "$library.$$"
     mkdir -p "$library.$$"
-    cp "$SCRIPTS/port.sh" "$library.$$/"
+    cp "$SCRIPTS/port.sh" "$SCRIPTS/reboot.sh" "$library.$$/"
     cat /usr/share/lxc/config/common.seccomp "$SCRIPTS/extra.seccomp" >"$library.$$/seccomp"
     mv -T "$library.$$" "$library" || rm -rf "$library.$$"
 }
