@@ -6,7 +6,7 @@ from mcp.errors import Conflict, ControlPlaneError, InvalidInput, Retry
 
 
 class CapacityExhausted(Conflict):
-    """No host has room for what was asked; `context['shortage']` says which masks removed how many hosts."""
+    """No host has room for what was asked; `context['placement']` says which masks removed how many hosts."""
 
     code = "placement.capacity_exhausted"
     title = "There is no room for this"

@@ -15,6 +15,7 @@ from accelerators.services.create import target_of
 from accelerators.states import TRANSITIONS, State
 from accounts.actor import Actor
 from accounts.models import Account
+from accounts.services.limits import lock_account
 from mcp.errors import NotFound
 from mcp.events.services.audit import audit
 from mcp.events.services.emit import emit
@@ -24,15 +25,25 @@ from mcp.operations.services.submit import Wish, submit
 Check = Callable[[Accelerator], None]
 
 
-def lock(accelerator_id: UUID, actor: Actor) -> Accelerator:
-    """The row, locked after its account. Raises NotFound for another account's. The caller holds a transaction."""
+# What a suspended account may still do: use less.
+GIVING_BACK = frozenset({"accelerator.stop", "accelerator.trash", "accelerator.delete"})
+
+
+def lock(accelerator_id: UUID, actor: Actor, *, giving_back: bool = False) -> Accelerator:
+    """The row, locked after its account; the caller holds a transaction.
+
+    Raises NotFound for another account's, AccountSuspended unless something is given back or an operator asks.
+    """
     rows = Accelerator.objects.all()
     if not actor.is_operator:
         rows = rows.filter(account=actor.demand_account())
     account_id = rows.filter(pk=accelerator_id).values_list("account_id", flat=True).first()
     if account_id is None:
         raise NotFound(f"There is no accelerator {accelerator_id} in this account.")
-    Account.objects.select_for_update().get(pk=account_id)
+    if giving_back or actor.is_operator:
+        Account.objects.select_for_update().get(pk=account_id)
+    else:
+        lock_account(account_id)
     return rows.select_for_update(of=("self",)).select_related("pod", "account", "plan", "image").get(pk=accelerator_id)
 
 
@@ -52,7 +63,7 @@ def act(
     """
     actor.demand("accelerators.write")
     with transaction.atomic():
-        accelerator = lock(accelerator_id, actor)
+        accelerator = lock(accelerator_id, actor, giving_back=kind in GIVING_BACK)
         if check is not None:
             check(accelerator)
         if into not in TRANSITIONS[accelerator.state] and accelerator.state != into:

@@ -65,7 +65,7 @@ def lock_account(account_id: UUID) -> Account:
     if account.state == Account.State.CLOSED:
         raise Conflict(f"The account {account.slug} is closed.")
     if account.state == Account.State.SUSPENDED:
-        raise AccountSuspended(f"The account {account.slug} is suspended: it can read and delete, but not make or change.")
+        raise AccountSuspended(f"The account {account.slug} is suspended: it can read, stop and delete, but not make or change.")
     return account
 
 

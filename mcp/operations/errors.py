@@ -40,13 +40,6 @@ class Cancelled(ControlPlaneError):
     title = "Cancelled on request"
 
 
-class UndoFailed(ControlPlaneError):
-    """A step could not be taken back; an operator is asked."""
-
-    code = "operation.undo_failed"
-    title = "Something could not be taken back"
-
-
 class StepTimedOut(ControlPlaneError):
     """A step did not finish within its limit."""
 

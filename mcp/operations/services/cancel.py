@@ -1,4 +1,4 @@
-"""Ask an operation to stop. What waits is settled at once; what runs turns back at its next step."""
+"""Ask an operation to stop. The next worker to hold it turns it back: at once if it waits, at its next step if it runs."""
 
 from __future__ import annotations
 
