@@ -24,8 +24,9 @@ CREATES = 20
 CUT_S = float(os.environ.get("MCP_CUT_S", "8"))
 
 
-def some_but_not_all() -> bool:
-    return 1 <= Operation.objects.filter(kind="accelerator.create", state="succeeded").count() < CREATES
+def begun() -> bool:
+    """In the middle: a worker has begun, and cannot have finished twenty since the last look."""
+    return Operation.objects.filter(kind="accelerator.create", state__in=["running", "succeeded"]).exists()
 
 
 def all_running(pod: RealPod) -> bool:
@@ -40,20 +41,16 @@ def remove_all(pod: RealPod) -> None:
     assert pod.disagreements() == []
 
 
-def states() -> str:
-    return str(sorted(Operation.objects.values_list("state", "message", "operator_detail").distinct())[:6])
-
-
 def test_losing_the_broker_loses_nothing(real_pod: RealPod, tmp_path: Path) -> None:
     need("postgres", connection.vendor == "postgresql", "needs MCP_DATABASE_URL of a PostgreSQL server")
     with own_broker(tmp_path) as broker, running_stack(tmp_path, MCP_BROKER_URL=broker.url):
         real_pod.ask("web", count=CREATES)
-        until(some_but_not_all, what="the first create")
+        until(begun, every_s=0.01, what="the first create")
         broker.kill()
         late = real_pod.ask("late")  # accepted although nobody can be told
         assert late.operations[0].state == "queued"
         broker.start()
-        until(lambda: Accelerator.objects.filter(state=State.RUNNING).count() == CREATES + 1, within_s=120, what=states())
+        until(lambda: Accelerator.objects.filter(state=State.RUNNING).count() == CREATES + 1, within_s=180, what="all after the broker came back")
         assert real_pod.disagreements() == []
         remove_all(real_pod)
 
@@ -61,7 +58,7 @@ def test_losing_the_broker_loses_nothing(real_pod: RealPod, tmp_path: Path) -> N
 def test_a_crash_of_the_database_loses_nothing(real_pod: RealPod, stack: Stack) -> None:
     need("postgres", "MCP_TEST_PGDATA" in os.environ, "needs MCP_TEST_PGDATA, the data directory of the server under test")
     real_pod.ask("web", count=CREATES)
-    until(some_but_not_all, what="the first create")
+    until(begun, every_s=0.01, what="the first create")
     restart_postgresql()
     connection.close()
     until(lambda: all_running(real_pod), within_s=120, what="the creates after the crash")
@@ -71,16 +68,16 @@ def test_a_crash_of_the_database_loses_nothing(real_pod: RealPod, stack: Stack) 
 
 def test_cutting_a_host_off_the_network_loses_nothing(real_pod: RealPod, stack: Stack) -> None:
     real_pod.ask("web", count=CREATES)
-    until(some_but_not_all, what="the first create")
+    until(begun, every_s=0.01, what="the first create")
     host = real_pod.lab.hosts[0].name
     real_pod.lab.cut_host(host)
     try:
-        until(lambda: real_pod.pod.hosts.filter(name=host, reachable=False).exists(), within_s=60, what="noticing the cut")
+        until(lambda: real_pod.pod.hosts.filter(name=host, reachable=False).exists(), within_s=120, what="noticing the cut")
         done = Operation.objects.filter(state="succeeded").count()
         assert done < CREATES
         time.sleep(CUT_S)  # the length of the cut is what is tested
     finally:
         real_pod.lab.heal_host(host)
-    until(lambda: all_running(real_pod), within_s=180, what=states())
+    until(lambda: all_running(real_pod), within_s=180, what="all after the cut")
     assert real_pod.disagreements() == []
     remove_all(real_pod)

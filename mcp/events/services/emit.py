@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mcp.events.models import Event
+from mcp.operations.kinds import kind_of
 
 if TYPE_CHECKING:
     from mcp.operations.models import Operation
@@ -41,10 +42,11 @@ def emit_operation(operation: Operation) -> Event:
     """The event of an operation that ended or waits for an operator."""
     seconds = (operation.finished_at - operation.created_at).total_seconds() if operation.finished_at is not None else None
     took = "" if seconds is None else f" after {seconds:.1f} s"
-    reason = f": {operation.error_message}" if operation.error_message else ""
+    title = kind_of(operation).title
+    reason = f": {operation.error_message.removeprefix(f'{title}: ')}" if operation.error_message else "."
     return emit(
         f"operation.{operation.state}",
-        f"{operation.kind} {operation.state.replace('_', ' ')}{took}{reason}",
+        f"{title}: {operation.state.replace('_', ' ')}{took}{reason}",
         target_type=operation.target_type,
         target_id=operation.target_id,
         target_name=operation.target_name,
