@@ -50,7 +50,11 @@ def test_losing_the_broker_loses_nothing(real_pod: RealPod, tmp_path: Path) -> N
         late = real_pod.ask("late")  # accepted although nobody can be told
         assert late.operations[0].state == "queued"
         broker.start()
-        until(lambda: Accelerator.objects.filter(state=State.RUNNING).count() == CREATES + 1, within_s=180, what="all after the broker came back")
+        until(
+            lambda: Accelerator.objects.filter(state=State.RUNNING).count() == CREATES + 1,
+            within_s=180,
+            what="all after the broker came back",
+        )
         assert real_pod.disagreements() == []
         remove_all(real_pod)
 
