@@ -11,7 +11,7 @@ from django.db import transaction
 from mcp.ids import new_id
 from pods.gear.simulated import SimulatedPod
 from pods.models import Allocation, Host, Pod
-from pods.placement.request import Need, PlacementRequest
+from pods.placement.request import DIMENSIONS, Need, PlacementRequest
 from pods.services.claim import claim
 from pods.testing import make_pod
 
@@ -37,7 +37,7 @@ def wrong() -> list[str]:
     faults = []
     for host in Host.objects.prefetch_related("allocations"):
         rows = list(host.allocations.all())
-        sums = [sum(getattr(row, name) for row in rows) for name in ("cpu_m", "memory_mib", "disk_gib")]
+        sums = [sum(getattr(row, name) for row in rows) for name in DIMENSIONS]
         if [len(rows), *sums] != [host.guests, host.used_cpu_m, host.used_memory_mib, host.used_disk_gib]:
             faults.append(f"{host.name}: {len(rows)} allocations of {sums} are not what it records")
         if (

@@ -79,7 +79,11 @@ def come_and_go(rounds: int) -> None:
     left = [holder for mine in race(live) for holder in mine]
     assert {row.holder_id for row in Allocation.objects.all()} == set(left)
     assert wrong() == []
-    assert all(race(lambda number: [release(holder) for holder in left[number::THREADS]] != None))
+
+    def leave(number: int) -> bool:
+        return all(release(holder) for holder in left[number::THREADS])
+
+    assert all(race(leave))
     assert not Host.objects.exclude(guests=0, used_cpu_m=0, used_memory_mib=0, used_disk_gib=0).exists()
 
 
