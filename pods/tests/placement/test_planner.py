@@ -31,7 +31,8 @@ def test_no_hosts_at_all() -> None:
     assert decision.hosts == ()
     assert decision.explanation.evaluated == 0
     assert sum(decision.explanation.removed.values()) == sum(decision.explanation.short.values()) == 0
-    assert decision.explanation.nearest == decision.explanation.top == ()
+    assert not decision.explanation.nearest
+    assert not decision.explanation.top
 
 
 @pytest.mark.parametrize(
