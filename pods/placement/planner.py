@@ -115,9 +115,9 @@ def _explain(
         lacking = left & (base[:, index] < want[index])
         short[SHORT[dimension]] = int(lacking.sum())
         left = left & ~lacking
-    if not placed_all:
-        apart = _apart(request, fleet, *used)
-        removed = {**removed, "spread": int((left & ~apart).sum())}
+    # Like the room: as it was before any pick if all were placed, else after the last one.
+    apart = _apart(request, fleet, *((set(request.taken_hosts), set(request.taken_pods)) if placed_all else used))
+    removed = {**removed, "spread": int((left & ~apart).sum())}
     return Explanation(
         evaluated=len(fleet),
         removed=removed,

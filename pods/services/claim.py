@@ -39,11 +39,12 @@ def claim(
     """
     assert connection.in_atomic_block, "a claim belongs to the transaction that writes the wish"
     assert len(holders) == request.count
-    request = _with_group(request, group)
     for lock in (False, True):
         try:
             with transaction.atomic():
-                decision = plan(request, load_fleet(lock=lock, pod=request.pod))
+                fleet = load_fleet(lock=lock, pod=request.pod)
+                # The group is read after the locks: a member that joined while we waited for them is seen.
+                decision = plan(_with_group(request, group), fleet)
                 if len(decision.hosts) == request.count:
                     return _take(request, decision, holders, account_id, group), decision.explanation
         except _Snatched:

@@ -17,8 +17,10 @@ from mcp.events.services.audit import audit
 from mcp.secrets import seal, unseal
 from pods.errors import HostUnusable
 from pods.gear.hypervisor.base import HostFacts
+from pods.gear.hypervisor.grammar import BRIDGE
 from pods.gear.registry import DRIVERS, HostAccess, open_hypervisor, scan_host_key
 from pods.models import Host, Network, Pod
+from pods.services.heartbeat import answered
 from pods.states import HostDuty
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -65,22 +67,32 @@ def _network_fields(wish: NetworkWish) -> dict[str, Any]:
         network = ipaddress.IPv4Network(wish.cidr)
     except ValueError as exc:
         raise InvalidInput.on("cidr", f"{exc}; write it like 10.77.0.0/16.") from exc
-    hosts = (int(network.network_address) + 1, int(network.broadcast_address) - 1)
-    gateway = ipaddress.IPv4Address(wish.gateway) if wish.gateway else None
-    low = ipaddress.IPv4Address(wish.range_first) if wish.range_first else ipaddress.IPv4Address(hosts[0])
-    high = ipaddress.IPv4Address(wish.range_last) if wish.range_last else ipaddress.IPv4Address(hosts[1])
-    if not (hosts[0] <= int(low) <= int(high) <= hosts[1]):
+    if network.prefixlen > 30:
+        raise InvalidInput.on("cidr", f"{network} is too small for a gateway and guests; take a /30 or larger.")
+    if not BRIDGE.fullmatch(wish.bridge):
+        raise InvalidInput.on("bridge", "use 1 to 15 of letters, digits, '.', '_' and '-', beginning with a letter or digit.")
+    gateway = _address("gateway", wish.gateway)
+    low = _address("range_first", wish.range_first) or network[1]
+    high = _address("range_last", wish.range_last) or network[-2]
+    if not (network[1] <= low <= high <= network[-2]):
         raise InvalidInput.on("range_first", f"the range {low} to {high} must lie inside {network}.")
-    if gateway is not None and gateway not in network:
-        raise InvalidInput.on("gateway", f"{gateway} is not in {network}.")
+    if gateway is not None and not network[1] <= gateway <= network[-2]:
+        raise InvalidInput.on("gateway", f"{gateway} is not one of the hosts in {network}.")
     if gateway is not None and low <= gateway <= high:
-        if gateway != low or wish.range_first:
+        if gateway != low or low == high or wish.range_first:
             raise InvalidInput.on("range_first", f"the range must not hold the gateway {gateway}.")
         low += 1
     return {
         "cidr": str(network), "gateway": str(gateway) if gateway else None,
         "range_first": str(low), "range_last": str(high), "bridge": wish.bridge,
     }  # fmt: skip
+
+
+def _address(field: str, text: str | None) -> ipaddress.IPv4Address | None:
+    try:
+        return ipaddress.IPv4Address(text) if text else None
+    except ValueError as exc:
+        raise InvalidInput.on(field, f"{exc}; write it like 10.77.0.1.") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,11 @@ def add_host(*, actor: Actor, wish: HostWish, found: tuple[str, HostFacts] | Non
     known = Host.objects.filter(address=wish.address, port=wish.port).exclude(duty=HostDuty.RETIRED).first()
     if known is not None:
         raise Conflict(f"address: {wish.address}:{wish.port} is enrolled as {known.name} in pod {known.pod.slug}.")
+    namesake = Host.objects.filter(pod=wish.pod, name=name).first()
+    if namesake is not None:  # history too: events and audit rows tell hosts apart by name
+        raise InvalidInput.on(
+            "name", f"the pod {wish.pod.slug} has a host {name} ({namesake.duty}); choose another name.", "taken"
+        )
     host_key, facts = found or probe_host(wish)
     if not facts.usable:
         raise unusable(wish.address, facts)
@@ -187,6 +204,7 @@ def reprobe_host(*, actor: Actor, host: Host, facts: HostFacts | None = None) ->
     facts = facts or look_at(host)
     with transaction.atomic():
         locked = Host.objects.select_for_update(of=("self",)).select_related("pod").get(pk=host.pk)
+        answered(locked, facts.boot_id)
         record_facts(locked, facts)
         locked.save()
         audit(

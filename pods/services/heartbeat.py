@@ -23,11 +23,12 @@ def heartbeat(host: Host) -> bool:
     except GearError as error:
         _missed(host, error)
         return False
-    _answered(host, boot_id)
+    answered(host, boot_id)
     return True
 
 
-def _answered(host: Host, boot_id: str) -> None:
+def answered(host: Host, boot_id: str) -> None:
+    """Record that it lives; tell of a return or a restart, and wake what waits for it. `host` is as it was read before."""
     came_back, restarted = not host.reachable, bool(host.boot_id) and host.boot_id != boot_id
     Host.objects.filter(pk=host.pk).update(
         reachable=True, failed_heartbeats=0, last_seen_at=timezone.now(), last_error="", boot_id=boot_id

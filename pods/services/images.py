@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 
 def register_image(*, actor: Actor, built: BuiltImage) -> Image:
-    """Record a built image; the same slug, version and checksum again is a no-op. Raises Forbidden."""
+    """Record a built image; the same slug, version and checksum again is a no-op. Raises Forbidden.
+
+    Other bytes under a version that is known (built anew after the archive was lost) replace it; hosts' copies no longer count.
+    """
     if not actor.is_operator:
         raise Forbidden("Only operators of the installation register images.")
     with transaction.atomic():
-        image, made = Image.objects.update_or_create(
+        before = Image.objects.select_for_update().filter(slug=built.slug, version=built.version).first()
+        image, _ = Image.objects.update_or_create(
             slug=built.slug,
             version=built.version,
             defaults={
@@ -34,7 +38,8 @@ def register_image(*, actor: Actor, built: BuiltImage) -> Image:
                 "ready_port": built.ready_port,
             },
         )
-        if made:
+        if before is None or before.sha256 != built.sha256:
+            image.copies.all().delete()
             audit(
                 "image.register",
                 actor=actor.label,

@@ -13,7 +13,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(_LABEL)
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_BRIDGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}")
+BRIDGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,14}")
 _KEY_PART = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SSH_KEY = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\x00-\x1f\x7f]*)?")
@@ -87,7 +87,7 @@ def _check_keys(keys: tuple[str, ...]) -> None:
 def _check_nic(nic: Nic) -> None:
     _require(bool(_MAC.fullmatch(nic.mac)), "nics.mac", "must be six lower-case hexadecimal pairs")
     _require(int(nic.mac[:2], 16) & 3 == 2, "nics.mac", "must be locally administered and unicast")
-    _require(bool(_BRIDGE.fullmatch(nic.bridge)), "nics.bridge", "is no interface name")
+    _require(bool(BRIDGE.fullmatch(nic.bridge)), "nics.bridge", "is no interface name")
     _require(0 < nic.prefix_length <= 32, "nics.prefix_length", "must lie between 1 and 32")
     _check_address(nic.address, "nics.address")
     if nic.gateway is not None:
