@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -53,11 +53,14 @@ class Report:
     seen_again: tuple[str, ...]  # were missing, are back
 
 
-def compare(wanted: Sequence[WantedGuest], inventory: Inventory) -> Report:
-    """The report of one look. Limits are compared with a small tolerance, since kernels round."""
+def compare(wanted: Sequence[WantedGuest], inventory: Inventory, left: Set[str] = frozenset()) -> Report:
+    """The report of one look. Limits are compared with a small tolerance, since kernels round.
+
+    `left`: guests that went away by our own hand since the look; they are no unknown ones.
+    """
     found = inventory.by_id()
     fresh = [guest for guest in wanted if not guest.busy and guest.settled_at < inventory.taken_at]
-    known = {guest.guest_id for guest in wanted}
+    known = {guest.guest_id for guest in wanted} | left
     differences: list[Difference] = []
     first_missing: list[str] = []
     seen_again: list[str] = []

@@ -12,6 +12,7 @@ from accelerators.models import Accelerator
 from accelerators.services.delete import delete
 from accelerators.services.power import restart, start, stop
 from accelerators.services.rebuild import reapply_limits, remake
+from accelerators.states import State
 from accounts.actor import Actor
 from mcp.errors import Conflict, Forbidden, NotFound
 from mcp.events.services.audit import audit
@@ -69,7 +70,9 @@ def adopt(*, actor: Actor, finding_id: UUID) -> DriftFinding:
             power = str(row.found.get("power", "unknown"))
             if power not in ("running", "stopped"):
                 raise Conflict(f"A guest that is {power} cannot be adopted; restore it instead.")
-            Accelerator.objects.filter(pk=row.target_id).update(power_wanted=power, revision=F("revision") + 1)
+            settled = Accelerator.objects.filter(pk=row.target_id, state__in=[State.RUNNING, State.STOPPED])
+            if not settled.update(power_wanted=power, revision=F("revision") + 1):
+                raise Conflict(f"{row.target_name} is on its way elsewhere or in the trash; its power cannot be adopted.")
             return _decide(actor, finding_id, FindingState.ADOPTED)
         if row.kind == FindingKind.MISSING and row.target_id is not None:
             _, operation = delete(actor=actor, accelerator_id=row.target_id, now=True)

@@ -123,3 +123,8 @@ def test_what_is_busy_or_settled_since_the_look_is_left_alone(wanted: WantedGues
     assert look(*seen, wanted=wanted) == Report((), {}, (), ())
     was_missing = replace(wanted, missing_since=LOOK - timedelta(minutes=5))
     assert look(*seen, wanted=was_missing) == Report((), {}, (), ())
+
+
+def test_what_left_by_our_own_hand_since_the_look_is_not_unknown() -> None:
+    inventory = Inventory(LOOK, (SEEN, FOREIGN), ())
+    assert [difference.guest_name for difference in compare([], inventory, {"id-1"}).differences] == ["by-hand"]
