@@ -64,6 +64,7 @@ class FindingKind(models.TextChoices):
     MISSING = "missing"
     UNKNOWN_GUEST = "unknown_guest"
     LIMITS = "limits"
+    UNGUARDED = "unguarded"
 
 
 class FindingState(models.TextChoices):

@@ -4,13 +4,13 @@
 - found - wanted, ours by its mark: an unknown guest, reported, never deleted.
 - found - wanted, foreign: an unknown guest too.
 - wanted - found: missing; believed only when a second look, later, finds nothing either.
-- wanted and found: power and limits are compared.
+- wanted and found: power and limits are compared, and whether every port has its anti-spoofing rules (where that was seen).
 - Whatever has an operation at work, or whose last operation ended after the look began, is left alone: the look is old.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,7 @@ class WantedGuest:
 class Difference:
     """One thing that is not as wanted. `guest_id` is None for guests that no accelerator stands for."""
 
-    kind: str  # power, missing, unknown_guest, limits
+    kind: str  # power, missing, unknown_guest, limits, unguarded
     guest_name: str
     guest_id: str | None
     sentence: str
@@ -53,11 +53,14 @@ class Report:
     seen_again: tuple[str, ...]  # were missing, are back
 
 
-def compare(wanted: Sequence[WantedGuest], inventory: Inventory) -> Report:
-    """The report of one look. Limits are compared with a small tolerance, since kernels round."""
+def compare(wanted: Sequence[WantedGuest], inventory: Inventory, left: Set[str] = frozenset()) -> Report:
+    """The report of one look. Limits are compared with a small tolerance, since kernels round.
+
+    `left`: guests that went away by our own hand since the look; they are no unknown ones.
+    """
     found = inventory.by_id()
     fresh = [guest for guest in wanted if not guest.busy and guest.settled_at < inventory.taken_at]
-    known = {guest.guest_id for guest in wanted}
+    known = {guest.guest_id for guest in wanted} | left
     differences: list[Difference] = []
     first_missing: list[str] = []
     seen_again: list[str] = []
@@ -103,7 +106,20 @@ def _compare_one(guest: WantedGuest, seen: GuestObservation) -> list[Difference]
                 {name: found for name, (_, found) in off.items()},
             )
         )
+    if seen.guarded is False:  # None: not known, and so no finding
+        differences.append(_unguarded(guest, seen))
     return differences
+
+
+def _unguarded(guest: WantedGuest, seen: GuestObservation) -> Difference:
+    return Difference(
+        "unguarded",
+        seen.name,
+        guest.guest_id,
+        f"{guest.name} runs without the rules that keep it from using others' addresses.",
+        {"guarded": True, "power": guest.power.value},
+        {"guarded": False, "power": seen.power.value},
+    )
 
 
 def _limits_off(wanted: Limits, found: Limits) -> dict[str, tuple[float, float]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.utils import timezone
 
@@ -13,7 +14,10 @@ from accelerators.models import Accelerator
 from accelerators.services.act import act
 from accelerators.states import State
 from accounts.actor import Actor, system
+from mcp.errors import ControlPlaneError
 from mcp.operations.models import Operation
+
+log = structlog.get_logger(__name__)
 
 # States from which there is nothing worth keeping: the trash is skipped.
 NOTHING_TO_KEEP = frozenset({State.PROVISIONING, State.FAILED, State.TRASHED, State.DELETING})
@@ -61,9 +65,28 @@ def _demand_trashed(accelerator: Accelerator) -> None:
 
 
 def empty_trash() -> int:
-    """Delete for good what has lain in the trash long enough; repeatable. Answers how many deletions were submitted."""
-    due = Accelerator.objects.filter(state=State.TRASHED, trash_until__lte=timezone.now())
+    """Delete for good what has lain in the trash long enough; repeatable. Answers how many deletions were submitted.
+
+    What was protected in the trash stays there. One that is refused never keeps the rest.
+    """
+    due = Accelerator.objects.filter(state=State.TRASHED, trash_until__lte=timezone.now(), protected=False)
     overdue = list(due.order_by("trash_until").values_list("pk", flat=True)[:100])
-    for accelerator_id in overdue:
-        delete(actor=system("trash"), accelerator_id=accelerator_id, now=True)
-    return len(overdue)
+    return sum(_delete_overdue(accelerator_id) for accelerator_id in overdue)
+
+
+def _delete_overdue(accelerator_id: UUID) -> bool:
+    try:
+        act(
+            actor=system("trash"), accelerator_id=accelerator_id, kind="accelerator.delete", into=State.DELETING,
+            verb="deleted", check=_demand_overdue, power_wanted="stopped",
+        )  # fmt: skip
+    except ControlPlaneError as error:
+        log.info("trash_kept", accelerator=str(accelerator_id), code=error.code, detail=error.detail)
+        return False
+    return True
+
+
+def _demand_overdue(accelerator: Accelerator) -> None:
+    """Looked at again under the lock: it may have been restored or protected since it was listed."""
+    _refuse_protected(accelerator)
+    _demand_trashed(accelerator)

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accelerators.models import Accelerator
 from accelerators.services.delete import delete
-from accelerators.services.power import start, stop
+from accelerators.services.power import restart, start, stop
 from accelerators.services.rebuild import reapply_limits, remake
+from accelerators.states import State
 from accounts.actor import Actor
 from mcp.errors import Conflict, Forbidden, NotFound
 from mcp.events.services.audit import audit
@@ -19,6 +20,13 @@ from mcp.events.services.emit import emit
 from mcp.operations.models import Operation
 from pods.models import DriftFinding
 from pods.states import FindingKind, FindingState
+
+NOT_ADOPTED = {
+    FindingKind.UNKNOWN_GUEST: "An unknown guest belongs to no account and cannot be adopted; remove it on the host, or ignore it.",
+    FindingKind.LIMITS: "Limits that differ from the plan cannot be adopted; restore them.",
+    FindingKind.UNGUARDED: "A guest without anti-spoofing rules endangers its neighbours and cannot be adopted; restore it, "
+    "which restarts it.",
+}
 
 
 def _decide(actor: Actor, finding_id: UUID, state: FindingState, operation: Operation | None = None) -> DriftFinding:
@@ -53,7 +61,8 @@ def _open(actor: Actor, finding_id: UUID) -> DriftFinding:
 def adopt(*, actor: Actor, finding_id: UUID) -> DriftFinding:
     """Make what was found the wish: the power state as it is; a missing guest as deleted.
 
-    Raises Conflict where nothing can be adopted: foreign guests have no owner and changed limits no price.
+    Raises Conflict where nothing can be adopted: foreign guests have no owner, changed limits no price, and a port without
+    rules endangers the neighbours.
     """
     row = _open(actor, finding_id)
     with transaction.atomic():
@@ -61,20 +70,20 @@ def adopt(*, actor: Actor, finding_id: UUID) -> DriftFinding:
             power = str(row.found.get("power", "unknown"))
             if power not in ("running", "stopped"):
                 raise Conflict(f"A guest that is {power} cannot be adopted; restore it instead.")
-            Accelerator.objects.filter(pk=row.target_id).update(power_wanted=power, revision=F("revision") + 1)
+            settled = Accelerator.objects.filter(pk=row.target_id, state__in=[State.RUNNING, State.STOPPED])
+            if not settled.update(power_wanted=power, revision=F("revision") + 1):
+                raise Conflict(f"{row.target_name} is on its way elsewhere or in the trash; its power cannot be adopted.")
             return _decide(actor, finding_id, FindingState.ADOPTED)
         if row.kind == FindingKind.MISSING and row.target_id is not None:
             _, operation = delete(actor=actor, accelerator_id=row.target_id, now=True)
             return _decide(actor, finding_id, FindingState.ADOPTED, operation)
-    raise Conflict(
-        "An unknown guest belongs to no account and cannot be adopted; remove it on the host, or ignore it."
-        if row.kind == FindingKind.UNKNOWN_GUEST
-        else "Limits that differ from the plan cannot be adopted; restore them."
-    )
+    raise Conflict(NOT_ADOPTED.get(row.kind, "This cannot be adopted; restore it instead."))
 
 
 def restore(*, actor: Actor, finding_id: UUID) -> DriftFinding:
-    """Bring the host back to the wish: start or stop the guest, apply its limits, or build a missing one anew (empty).
+    """Bring the host back to the wish: start, stop, restart the guest, apply its limits, or build a missing one anew (empty).
+
+    Port rules are set at start: a guest found without them is restarted, or stopped where that is the wish.
 
     Raises Conflict for unknown guests: MCP never deletes what it does not know.
     """
@@ -92,7 +101,8 @@ def _restore(actor: Actor, row: DriftFinding) -> Operation:
         return remake(actor=actor, accelerator_id=row.target_id)[1]
     if row.kind == FindingKind.LIMITS:
         return reapply_limits(actor=actor, accelerator_id=row.target_id)[1]
-    verb = start if row.wanted.get("power") == "running" else stop
+    up = restart if row.kind == FindingKind.UNGUARDED else start
+    verb = up if row.wanted.get("power") == "running" else stop
     return verb(actor=actor, accelerator_id=row.target_id)[1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -26,7 +27,8 @@ def reconcile_host(host: Host) -> Report:
     inventory = hypervisor_of(host).inventory()
     with transaction.atomic():
         Host.objects.select_for_update().get(pk=host.pk)
-        report = compare(wanted_on(host), inventory)
+        wanted = wanted_on(host)
+        report = compare(wanted, inventory, _left_since(inventory, wanted))
         _record_powers(report, inventory)
         _record_missing(report, inventory)
         _record_findings(host, report, inventory.taken_at)
@@ -52,6 +54,15 @@ def wanted_on(host: Host) -> list[WantedGuest]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _left_since(inventory: Inventory, wanted: Sequence[WantedGuest]) -> set[str]:
+    """Marked guests of the inventory whose accelerators ended (deleted, or failed to be made) after it was taken."""
+    others = inventory.by_id().keys() - {guest.guest_id for guest in wanted}
+    if not others:
+        return set()
+    ended = Accelerator.objects.filter(pk__in=others, settled_at__gte=inventory.taken_at)
+    return {str(pk) for pk in ended.values_list("pk", flat=True)}
 
 
 def _record_powers(report: Report, inventory: Inventory) -> None:

@@ -292,7 +292,7 @@ def _check_room(state: HostState, spec: base.GuestSpec) -> None:
 def _start(state: HostState, guest_id: str, fence: int, now: float) -> GuestState:
     guest = _existing(state, guest_id)
     _pass_fence(state, guest_id, fence)
-    guest.autostart = True
+    guest.autostart = guest.guarded = True
     if not guest.running:
         guest.running = True
         guest.booted_at = now

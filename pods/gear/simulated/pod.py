@@ -127,6 +127,10 @@ class SimulatedHost:
         """As by hand on the host."""
         self._change(lambda state: setattr(_find(state, guest_id), "limits", limits))
 
+    def drop_rules(self, guest_id: str) -> None:
+        """Lose the anti-spoofing rules of a guest's ports, as when somebody reloads the host's firewall."""
+        self._change(lambda state: setattr(_find(state, guest_id), "guarded", False))
+
     def drop_images(self) -> None:
         """Lose every image copy."""
         self._change(lambda state: state.images.clear())

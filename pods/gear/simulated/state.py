@@ -27,6 +27,7 @@ class GuestState:
     user_script: str = ""
     first_boot: tuple[int, str] | None = None
     listening: list[int] = field(default_factory=lambda: [22])
+    guarded: bool = True  # anti-spoofing rules on every port; set at start
     booted_at: float = 0.0  # the pod's clock when it was started
 
     def converge(self, spec: GuestSpec) -> None:
@@ -48,7 +49,7 @@ class GuestState:
             addresses=tuple(self.addresses),
             fence=fence,
             disk_used_bytes=200 * 2**20,
-            guarded=True if self.running and self.guest_id else None,
+            guarded=self.guarded if self.running and self.guest_id else None,
         )
 
 
