@@ -95,7 +95,7 @@ def make_real_pod(lab: Lab, *, images: tuple[str, ...] = ("busybox",)) -> RealPo
     first, last = (str(address) for address in lab.guest_pool)
     network = NetworkWish(str(lab.subnet), gateway=str(lab.gateway), range_first=first, range_last=last)
     key = Path(lab.ssh_key_path).read_text()
-    pod = add_pod(actor=system(), slug="box", network=network, ssh_key=key, disk_overcommit=50.0)
+    pod = add_pod(actor=system(), slug="box", network=network, ssh_key=key, resolvers=list(lab.resolvers), disk_overcommit=50.0)
     for host in lab.hosts:
         add_host(actor=system(), wish=HostWish(str(host.address), pod, name=host.name, host_key=host.host_key))
     for slug in images:
