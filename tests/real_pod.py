@@ -17,6 +17,7 @@ from accounts.models import Account, User
 from accounts.permissions import Role
 from accounts.services.accounts import open_account
 from lab.pod import Pod as Lab
+from lab.shell import run
 from mcp.operations.models import Operation, Ticket
 from pods.gear.hypervisor.base import GuestObservation
 from pods.images.builder import build
@@ -88,14 +89,15 @@ class RealPod:
 
 
 def make_real_pod(lab: Lab, *, images: tuple[str, ...] = ("busybox",)) -> RealPod:
-    """Enrol a pod in a box."""
+    """Enrol a pod in a box. Its first guests have the addresses of the last test's, which this machine must not remember."""
+    run("ip", "neigh", "flush", "dev", lab.plan.guest_bridge)
     ensure_small_plan()
     user = User.objects.create_user("owner")
     account = open_account(actor=system(), slug="acme", name="Acme", owner=user)
     first, last = (str(address) for address in lab.guest_pool)
     network = NetworkWish(str(lab.subnet), gateway=str(lab.gateway), range_first=first, range_last=last)
     key = Path(lab.ssh_key_path).read_text()
-    pod = add_pod(actor=system(), slug="box", network=network, ssh_key=key, disk_overcommit=50.0)
+    pod = add_pod(actor=system(), slug="box", network=network, ssh_key=key, resolvers=list(lab.resolvers), disk_overcommit=50.0)
     for host in lab.hosts:
         add_host(actor=system(), wish=HostWish(str(host.address), pod, name=host.name, host_key=host.host_key))
     for slug in images:

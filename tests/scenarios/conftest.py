@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from lab.pod import Pod as Lab
+from tests.caller import Caller
 from tests.real_pod import RealPod, make_real_pod
 from tests.stack import Stack, running_stack
 
@@ -36,6 +37,18 @@ def real_pod(transactional_db: None, lab: Lab) -> Iterator[RealPod]:
     pod = make_real_pod(lab)
     yield pod
     pod.clear()
+
+
+@pytest.fixture
+def customer(real_pod: RealPod) -> Caller:
+    """The account's owner, through the API."""
+    return Caller.of(real_pod.account)
+
+
+@pytest.fixture
+def operator(real_pod: RealPod) -> Caller:
+    """An operator of the installation, through the API."""
+    return Caller.of(None)
 
 
 @pytest.fixture
