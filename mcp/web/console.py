@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import GenericIPAddressField, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -109,12 +111,20 @@ class ConsoleAdmin(AnyAdmin):
         as_id = _uuid(term)
         if as_id is not None:
             return queryset.filter(_any(self.search_ids, as_id)), False
-        found = _any(self.search_exact, term)
+        found = _any([name for name in self.search_exact if self._takes(name, term)], term)
         if self.search_text:
             newest = self.model._default_manager.order_by(*(self.model._meta.ordering or ["-pk"])).values("pk")[:SEARCH_DEPTH]
             matches = _any([f"{name}__icontains" for name in self.search_text], term)
             found |= Q(pk__in=newest) & matches
         return queryset.filter(found) if found else queryset.none(), False
+
+    def _takes(self, name: str, term: str) -> bool:
+        """Whether a column can hold the term at all: PostgreSQL's address type refuses to be compared with other text."""
+        if not isinstance(self.opts.get_field(name.partition("__")[0]), GenericIPAddressField):
+            return True
+        with suppress(ValueError):
+            return bool(ipaddress.ip_address(term))
+        return False
 
     # --- verbs
 

@@ -16,6 +16,7 @@ from pods.gear.transport.limits import TransportLimits
 from pods.gear.transport.target import SshTarget, fingerprint, load_private_key
 
 # AES-GCM needs no separate MAC pass; the rest follow for older servers.
+UNACKNOWLEDGED_MS = 8_000
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 
 
@@ -139,6 +140,9 @@ def _dial(address: str, port: int, timeout_s: float) -> socket.socket:
     sock = socket.create_connection((address, port), timeout=timeout_s)
     # Nagle's delay costs 45 ms on every command: a session is a chain of small packets.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # A machine that was cut off is noticed when it acknowledges nothing for so long (the keepalive makes sure that there is
+    # something to acknowledge), not when a command's own limit ends: waiting for it would hold a worker's thread.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
     os.set_inheritable(sock.fileno(), False)
     return sock
 

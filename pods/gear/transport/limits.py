@@ -11,7 +11,7 @@ class TransportLimits:
 
     connect_s: float = 5.0
     queue_s: float = 30.0  # longest wait for a free session before "too busy"
-    keepalive_s: int = 15
+    keepalive_s: int = 4
     connections_per_target: int = 4
     sessions_per_connection: int = 8
     sessions_before_another: int = 4  # a new connection costs 60 ms and a key exchange; sharing costs less
