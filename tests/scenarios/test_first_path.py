@@ -40,7 +40,9 @@ systemctl enable --now count-boots
 exit 3
 """
 # Forks 300 children, says how many forks were refused, and keeps the others until its input ends.
-BOMB = """perl -e '$| = 1; for (1 .. 300) { $p = fork; if (!defined $p) { $no++ } elsif ($p) { push @p, $p } else { sleep 60; exit } }
+BOMB = """perl -e '
+$| = 1;
+for (1 .. 300) { $p = fork; if (!defined $p) { $no++ } elsif ($p) { push @p, $p } else { sleep 60; exit } }
 print "refused $no\\n"; <STDIN>; kill 9, @p'"""
 
 
