@@ -58,6 +58,12 @@ class Caller:
         assert row["state"] == "running", row
         return row
 
+    def host_of(self, accelerator: Json) -> str:
+        """The host that an accelerator is on; operators may ask."""
+        (allocation,) = self.get(f"/operator/allocations?holder={accelerator['id']}")["results"]
+        name: str = allocation["host"]
+        return name
+
 
 def address_of(accelerator: Json) -> str:
     """Its primary address."""

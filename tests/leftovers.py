@@ -8,7 +8,7 @@ from lab.pod import Pod as Lab
 LOOK = {
     "zone": "ls /var/lib/mcp/store/zones",
     "configuration": "ls -d /var/lib/lxc/mcp-* 2>/dev/null",
-    "mount": "grep -e store/zones -e lxc/mcp- /proc/self/mounts",
+    "mount": "cat /proc/[0-9]*/mountinfo 2>/dev/null | grep -o 'zones/[0-9a-f-]*' | sort -u",
     "cgroup": "find /sys/fs/cgroup -type d -name 'lxc.*.mcp-*'",
     "port": "ip -o link | grep -o 'mz[0-9a-f]*'",
     "rules": "nft list tables netdev | grep mcp_",

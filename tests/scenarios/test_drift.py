@@ -20,13 +20,6 @@ FOUND_WITHIN_S = 2 * PERIOD_S + 6
 INTRUDER = "made-by-hand"
 
 
-def host_of(operator: Caller, row: Json) -> str:
-    """The host that an accelerator is on."""
-    holders = {entry["holder"]: entry["host"] for entry in operator.get("/operator/allocations?limit=500")["results"]}
-    name: str = holders[row["id"]]
-    return name
-
-
 def by_hand(lab: Lab, host: str, script: str, *arguments: str) -> str:
     """What somebody types on a host."""
     return lab.exec(host, "sh", "-euc", script, "sh", *arguments)
@@ -63,7 +56,7 @@ def test_a_stopped_guest_is_shown_and_restored_or_adopted(
     real_pod: RealPod, customer: Caller, operator: Caller, stack: Stack
 ) -> None:
     row = customer.create("web")
-    host = host_of(operator, row)
+    host = operator.host_of(row)
     stop_behind(real_pod.lab, host, row)
     finding = found(operator, "power")
     assert (finding["target"], finding["host"]) == (row["id"], host)
@@ -93,11 +86,9 @@ def looks_settle(operator: Caller, host: str) -> None:
     until(twice, within_s=FOUND_WITHIN_S, every_s=0.2, what="another look")
 
 
-def test_a_destroyed_guest_is_built_anew_or_let_go(
-    real_pod: RealPod, customer: Caller, operator: Caller, stack: Stack
-) -> None:
+def test_a_destroyed_guest_is_built_anew_or_let_go(real_pod: RealPod, customer: Caller, operator: Caller, stack: Stack) -> None:
     row = customer.create("web")
-    host = host_of(operator, row)
+    host = operator.host_of(row)
     destroy_behind(real_pod.lab, host, row)
     finding = found(operator, "missing")
     assert finding["target"] == row["id"]
@@ -125,7 +116,7 @@ def test_loosened_limits_are_found_and_tightened_again(
     real_pod: RealPod, customer: Caller, operator: Caller, stack: Stack
 ) -> None:
     row = customer.create("web")
-    host = host_of(operator, row)
+    host = operator.host_of(row)
     loosen = (
         "cd /sys/fs/cgroup; g=lxc.payload.mcp-$1; "
         "if [ -d pids ]; then echo 9999 >pids/$g/pids.max; else echo 9999 >$g/pids.max; fi"
