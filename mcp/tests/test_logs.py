@@ -75,7 +75,9 @@ def test_a_good_id_is_kept() -> None:
     assert request_id() == ""  # nothing is left behind
 
 
-@pytest.mark.parametrize("given", [None, "", "short", "x" * 65, "a b c d e f", "abcdefgh\n", "abcdefgh\r\nSet-Cookie: x=y", "äöüäöüäö"])
+@pytest.mark.parametrize(
+    "given", [None, "", "short", "x" * 65, "a b c d e f", "abcdefgh\n", "abcdefgh\r\nSet-Cookie: x=y", "äöüäöüäö"]
+)
 def test_any_other_is_replaced(given: str | None) -> None:
     inside, answered = answer(given)
     assert inside == answered != given

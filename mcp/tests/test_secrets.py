@@ -45,7 +45,9 @@ def test_rotation(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda s: s[:-2], lambda s: s[:20] + "AAAA" + s[24:], lambda s: "x"])
-def test_a_lost_key_or_a_damaged_secret_is_a_sentence_without_the_secret(settings: Settings, damage: Callable[[str], str]) -> None:
+def test_a_lost_key_or_a_damaged_secret_is_a_sentence_without_the_secret(
+    settings: Settings, damage: Callable[[str], str]
+) -> None:
     settings.FIELD_KEYS = [OLD]
     sealed = seal("s3cret")
     with pytest.raises(ImproperlyConfigured) as refused:

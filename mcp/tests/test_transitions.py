@@ -24,9 +24,7 @@ GUARDED: dict[str, tuple[type[models.Model], str, Table]] = {
     "operation": (Operation, "state", OPERATION),
     "host": (Host, "duty", DUTY_TRANSITIONS),
 }
-CASES = [
-    pytest.param(name, str(before), id=f"{name}-{before}") for name, (_, _, table) in GUARDED.items() for before in table
-]
+CASES = [pytest.param(name, str(before), id=f"{name}-{before}") for name, (_, _, table) in GUARDED.items() for before in table]
 
 
 def unguarded(model: type[models.Model], change: Callable[[], object]) -> None:

@@ -193,9 +193,7 @@ def test_a_defect_anywhere_leaves_nothing(world: World, monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("resource", "limit"), [("accelerators", 2), ("memory_mib", 767), ("vcpus", 2), ("disk_gib", 14)]
-)
+@pytest.mark.parametrize(("resource", "limit"), [("accelerators", 2), ("memory_mib", 767), ("vcpus", 2), ("disk_gib", 14)])
 def test_limits_are_counted_from_live_rows(world: World, resource: str, limit: int) -> None:
     AccountLimit.objects.create(account=world.account, resource=resource, limit=limit)
     with pytest.raises(LimitExceeded) as refused:

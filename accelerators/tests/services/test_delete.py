@@ -121,7 +121,11 @@ def test_for_good_leaves_its_last_form_and_nothing_else(world: World) -> None:
     row = Accelerator.objects.get(pk=row.pk)
     assert (row.state, row.host, row.sealed_user_script, row.trash_until) == ("deleted", None, "", None)
     assert row.deleted_at is not None
-    assert (row.last_known["addresses"], row.last_known["tags"], row.last_known["state"]) == ([str(address)], {"env": "x"}, "deleted")
+    assert (row.last_known["addresses"], row.last_known["tags"], row.last_known["state"]) == (
+        [str(address)],
+        {"env": "x"},
+        "deleted",
+    )
     assert not Tag.objects.exists()
     assert Address.objects.get(ip=address).state == "quarantined"
     assert unclean(world) == []

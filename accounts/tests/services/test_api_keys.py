@@ -95,7 +95,9 @@ MAKERS = [
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("scopes", [("*",), ("read",), ("accelerators.write",), ("accelerators.read", "events.read"), ("account.write",)])
+@pytest.mark.parametrize(
+    "scopes", [("*",), ("read",), ("accelerators.write",), ("accelerators.read", "events.read"), ("account.write",)]
+)
 @pytest.mark.parametrize("maker", MAKERS)
 def test_no_key_can_do_what_its_maker_cannot(
     account: Account, maker: tuple[Role, tuple[str, ...]], role: Role, scopes: tuple[str, ...]

@@ -73,7 +73,7 @@ PRIVATE = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, Priva
         ("-----BEGIN RSA PRIVATE KEY-----", "private key"),
         (f'command="rm -rf /" {KEY}', "must begin with"),
         (f"no-pty {KEY}", "must begin with"),
-        (f"from=\"*\" {KEY}", "must begin with"),
+        (f'from="*" {KEY}', "must begin with"),
         (f"# {KEY}", "must begin with"),
         (f"{KEY}\n{KEY}", "one line"),
         (f"{KEY}\rssh-rsa x", "one line"),
