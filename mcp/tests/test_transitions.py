@@ -69,6 +69,7 @@ def test_every_guard_is_tried_here_and_every_table_is_closed() -> None:
     assert {(model, column) for model, column, _ in transitions._guards} == {(m, c) for m, c, _ in GUARDED.values()}
     for model, column, table in GUARDED.values():
         field = model._meta.get_field(column)
+        assert isinstance(field, models.Field)
         assert set(table) == {value for value, _ in field.choices or []}, "a state without a line in its table"
         assert {after for nexts in table.values() for after in nexts} <= set(table)
 
