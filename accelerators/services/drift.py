@@ -21,8 +21,9 @@ from mcp.operations.models import Operation
 from pods.models import DriftFinding
 from pods.states import FindingKind, FindingState
 
-NOT_ADOPTED = {
-    FindingKind.UNKNOWN_GUEST: "An unknown guest belongs to no account and cannot be adopted; remove it on the host, or ignore it.",
+NOT_ADOPTED: dict[str, str] = {
+    FindingKind.UNKNOWN_GUEST: "An unknown guest belongs to no account and cannot be adopted; remove it on the host, or "
+    "ignore it.",
     FindingKind.LIMITS: "Limits that differ from the plan cannot be adopted; restore them.",
     FindingKind.UNGUARDED: "A guest without anti-spoofing rules endangers its neighbours and cannot be adopted; restore it, "
     "which restarts it.",

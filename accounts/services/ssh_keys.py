@@ -80,7 +80,8 @@ def add_ssh_key(*, actor: Actor, public_key: str, name: str = "") -> SshKey:
     """Store a key in the actor's account. Raises InvalidInput, Conflict (same name or key), LimitExceeded."""
     actor.demand("ssh_keys.write")
     parsed = parse_public_key(public_key)
-    label = (name or parsed.comment or parsed.fingerprint[-12:]).strip()
+    # Without name and comment: the end of the fingerprint, less the characters of base64 that no name may have.
+    label = (name or parsed.comment or re.sub("[^A-Za-z0-9]", "", parsed.fingerprint)[-12:]).strip()
     if not NAME.fullmatch(label):
         raise InvalidInput.on(
             "name", "use 1 to 64 letters, digits, spaces and @._+-, beginning and ending with a letter or digit."

@@ -45,4 +45,6 @@ def test_a_batch_is_free_unique_and_takes_the_lowest_numbers(count: int, numbers
     assert len(set(names)) == count
     assert not taken & set(names)
     last = int(names[-1].removeprefix("db-"))
-    assert set(names) | {name for name in taken if int(name.removeprefix("db-")) < last} == {f"db-{n}" for n in range(1, last + 1)}
+    assert set(names) | {name for name in taken if int(name.removeprefix("db-")) < last} == {
+        f"db-{n}" for n in range(1, last + 1)
+    }

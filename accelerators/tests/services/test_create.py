@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from accelerators.errors import DoesNotFit, NameTaken
 from accelerators.models import Accelerator, Tag
 from accelerators.services import create as creating
 from accelerators.services.release import release_holdings
+from accelerators.services.wish import CreateWish
 from accelerators.testing.world import World, make_world, unclean
 from accounts.models import Account, AccountLimit, SshKey
 from accounts.services.ssh_keys import add_ssh_key
@@ -123,6 +125,7 @@ def test_one_is_written_whole(world: World) -> None:
     operation = Operation.objects.get()
     assert (operation.kind, operation.target_id, operation.account_id) == ("accelerator.create", row.pk, world.account.pk)
     assert row.host is not None
+    assert operation.placement is not None
     assert row.host.name not in str(operation.placement["customer"])
     assert {line.resource: line.used for line in created.limits_after}["accelerators"] == 1
     assert AuditEntry.objects.get(action="accelerator.create").target_id == str(row.pk)
@@ -193,9 +196,7 @@ def test_a_defect_anywhere_leaves_nothing(world: World, monkeypatch: pytest.Monk
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("resource", "limit"), [("accelerators", 2), ("memory_mib", 767), ("vcpus", 2), ("disk_gib", 14)]
-)
+@pytest.mark.parametrize(("resource", "limit"), [("accelerators", 2), ("memory_mib", 767), ("vcpus", 2), ("disk_gib", 14)])
 def test_limits_are_counted_from_live_rows(world: World, resource: str, limit: int) -> None:
     AccountLimit.objects.create(account=world.account, resource=resource, limit=limit)
     with pytest.raises(LimitExceeded) as refused:
@@ -239,7 +240,7 @@ def test_a_closed_pod_cannot_be_asked_for(world: World) -> None:
 
 @pytest.mark.django_db
 def test_a_viewer_makes_nothing(world: World) -> None:
-    wish = creating.CreateWish("web", "zone-256m", world.image.slug)
+    wish = CreateWish("web", "zone-256m", world.image.slug)
     with pytest.raises(Forbidden):
         creating.create_accelerators(actor=replace(world.actor, role="viewer"), wish=wish)
     with pytest.raises(Forbidden):
@@ -324,7 +325,7 @@ def test_two_who_ask_for_the_last_room_at_once(on_postgres: None) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_two_accounts_and_the_last_place_on_a_host(on_postgres: None) -> None:
+def test_two_who_ask_for_the_last_place_on_a_host(on_postgres: None) -> None:
     first = make_world(hosts=1, memory_mib=1024)
     filling = 0
     while True:
@@ -359,6 +360,6 @@ def test_two_accounts_and_the_last_place_on_a_host(on_postgres: None) -> None:
 
 def give_back(row: Accelerator) -> None:
     """Give one's room back, as a deletion at its end."""
-    Operation.objects.filter(target_id=row.pk).update(state="cancelled")
+    Operation.objects.filter(target_id=row.pk).update(state="cancelled", finished_at=timezone.now())
     Accelerator.objects.filter(pk=row.pk).update(state="failed")
     release_holdings(row.pk)

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from accelerators.errors import Protected, WrongState
 from accelerators.models import Accelerator, Tag
 from accelerators.services import delete as deleting
+from accelerators.services.act import act
 from accelerators.services.delete import delete, empty_trash, undelete
 from accelerators.services.edit import Edit, edit_accelerator
 from accelerators.services.power import stop
@@ -97,7 +98,7 @@ def test_what_was_restored_since_it_was_listed_is_not_deleted(world: World, monk
     first, second = trashed(world, "first"), trashed(world, "second")
     Accelerator.objects.filter(pk=first.pk).update(trash_until=timezone.now() - timedelta(hours=2))
     Accelerator.objects.filter(pk=second.pk).update(trash_until=timezone.now() - timedelta(hours=1))
-    whole = deleting.act
+    whole = act
 
     def slow(**wish: Any) -> Any:
         """Somebody restores the second while the first is being deleted."""
@@ -121,7 +122,11 @@ def test_for_good_leaves_its_last_form_and_nothing_else(world: World) -> None:
     row = Accelerator.objects.get(pk=row.pk)
     assert (row.state, row.host, row.sealed_user_script, row.trash_until) == ("deleted", None, "", None)
     assert row.deleted_at is not None
-    assert (row.last_known["addresses"], row.last_known["tags"], row.last_known["state"]) == ([str(address)], {"env": "x"}, "deleted")
+    assert (row.last_known["addresses"], row.last_known["tags"], row.last_known["state"]) == (
+        [str(address)],
+        {"env": "x"},
+        "deleted",
+    )
     assert not Tag.objects.exists()
     assert Address.objects.get(ip=address).state == "quarantined"
     assert unclean(world) == []

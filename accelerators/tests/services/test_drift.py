@@ -73,6 +73,7 @@ def test_restored_it_is_as_wanted_again(world: World, kind: str) -> None:
     finding = restore(actor=OPERATOR, finding_id=found(row, world, kind).pk)
     assert (finding.state, finding.decided_by) == ("restored", "system")
     assert finding.decided_at is not None
+    assert finding.operation_id is not None
     operation = Operation.objects.get(pk=finding.operation_id)
     wanted = {"power": "start", "missing": "remake", "limits": "configure", "unguarded": "restart"}[kind]
     assert operation.kind == f"accelerator.{wanted}"
@@ -116,6 +117,7 @@ def test_adopting_power_makes_it_the_wish(world: World) -> None:
 def test_adopting_a_missing_guest_deletes_it_for_good(world: World) -> None:
     row = world.running()
     finding = adopt(actor=OPERATOR, finding_id=found(row, world, "missing").pk)
+    assert finding.operation_id is not None
     assert Operation.objects.get(pk=finding.operation_id).kind == "accelerator.delete"
     drain()
     row.refresh_from_db()

@@ -71,7 +71,11 @@ def force(pk: UUID, **fields: object) -> None:
 
 def test_stop_start_restart_reach_the_host(world: World) -> None:
     row = world.running()
-    for verb, power, state in ((stop, Power.STOPPED, "stopped"), (start, Power.RUNNING, "running"), (restart, Power.RUNNING, "running")):
+    for verb, power, state in (
+        (stop, Power.STOPPED, "stopped"),
+        (start, Power.RUNNING, "running"),
+        (restart, Power.RUNNING, "running"),
+    ):
         _, operation = verb(actor=world.actor, accelerator_id=row.pk)
         drain()
         row.refresh_from_db()
@@ -97,7 +101,9 @@ def test_one_at_a_time(world: World) -> None:
     ("verb", "host_verb", "state", "wanted"),
     [(stop, "stop", "running", "running"), (restart, "stop", "running", "running"), (restart, "start", "stopped", "running")],
 )  # fmt: skip
-def test_what_the_host_refuses_ends_settled_and_says_so(world: World, verb: Verb, host_verb: str, state: str, wanted: str) -> None:
+def test_what_the_host_refuses_ends_settled_and_says_so(
+    world: World, verb: Verb, host_verb: str, state: str, wanted: str
+) -> None:
     row = world.running()
     assert row.host is not None
     world.host(row.host.name).fail_next(host_verb, GearRefused)

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accelerators.services.release import release_holdings, remember
-from accelerators.testing.world import World, unclean, unequal_sums
+from accelerators.testing.world import World, unequal_sums
 from mcp.operations.models import Operation
 from pods.models import Address, Allocation, Host
 
