@@ -86,8 +86,9 @@ class HostState:
     released: list[str] = field(default_factory=list)
 
     def to_plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON. Shares its parts with the state: deep copies would be most of what a call costs on a full host."""
+        guests = {name: {**vars(guest), "limits": asdict(guest.limits)} for name, guest in self.guests.items()}
+        return {**vars(self), "guests": guests, "faults": [asdict(fault) for fault in self.faults]}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> HostState:
