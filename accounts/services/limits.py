@@ -24,7 +24,7 @@ class LimitUse:
 
 
 class AccountSuspended(Forbidden):
-    """The account may read and delete, not make."""
+    """The account may read, stop and delete, not make or change."""
 
     code = "account.suspended"
     title = "This account is suspended"
