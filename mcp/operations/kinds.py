@@ -94,6 +94,12 @@ def kinds() -> Mapping[str, OperationKind]:
     return dict(_KINDS)
 
 
+def title_of(operation: Operation) -> str:
+    """What people call the operation; the bare kind where the code that made it is not installed (any more)."""
+    kind = _KINDS.get(operation.kind)
+    return kind.title if kind is not None else operation.kind
+
+
 def kind_of(operation: Operation) -> OperationKind:
     """The kind of an operation."""
     return kind_named(operation.kind)

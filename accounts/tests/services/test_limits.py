@@ -97,7 +97,7 @@ def test_governing_refuses(account: Account) -> None:
 def test_locking_refuses_what_is_not_active(account: Account) -> None:
     assert lock_account(account.pk) == account
     set_account_state(actor=system(), account=account, state=Account.State.SUSPENDED)
-    with pytest.raises(AccountSuspended, match="read and delete"):
+    with pytest.raises(AccountSuspended, match="read, stop and delete"):
         lock_account(account.pk)
     set_account_state(actor=system(), account=account, state=Account.State.ACTIVE)
     assert lock_account(account.pk) == account

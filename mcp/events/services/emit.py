@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from mcp.events.models import Event
-from mcp.operations.kinds import kind_of
+from mcp.operations.kinds import title_of
 
 if TYPE_CHECKING:
     from mcp.operations.models import Operation
@@ -42,7 +42,7 @@ def emit_operation(operation: Operation) -> Event:
     """The event of an operation that ended or waits for an operator."""
     seconds = (operation.finished_at - operation.created_at).total_seconds() if operation.finished_at is not None else None
     took = "" if seconds is None else f" after {seconds:.1f} s"
-    title = kind_of(operation).title
+    title = title_of(operation)
     reason = f": {operation.error_message.removeprefix(f'{title}: ')}" if operation.error_message else "."
     return emit(
         f"operation.{operation.state}",

@@ -48,7 +48,7 @@ def test_long_words_from_outside_are_cut_and_the_request_is_named() -> None:
     assert (len(row.actor), len(row.source), len(row.target_name), row.request_id) == (200, 64, 120, "trace-me-1")
 
 
-@pytest.mark.parametrize(("code", "words"), [("", "k succeeded after 2.5 s"), ("gear.x", "k succeeded after 2.5 s: Oh.")])
+@pytest.mark.parametrize(("code", "words"), [("", "k: succeeded after 2.5 s."), ("gear.x", "k: succeeded after 2.5 s: Oh.")])
 def test_the_end_of_an_operation(code: str, words: str) -> None:
     now = timezone.now()
     operation = Operation(
@@ -59,4 +59,4 @@ def test_the_end_of_an_operation(code: str, words: str) -> None:
     assert (event.kind, event.message) == ("operation.succeeded", words)
     assert event.data == ({"error": {"code": code}} if code else {})
     operation.state, operation.finished_at = "needs_attention", None
-    assert emit_operation(operation).message.startswith("k needs attention")
+    assert emit_operation(operation).message.startswith("k: needs attention")
