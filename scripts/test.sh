@@ -1,6 +1,6 @@
 #!/bin/sh
 # `make test`: install, then run every test twice over.
-# First the embedded mode (SQLite, in-process broker) for all that needs no more, then the whole suite on throw-away
+# First the embedded mode (SQLite, in-process broker) for all that needs no more and is not slow, then the whole suite on throw-away
 # PostgreSQL and Redis servers with the pod in a box; pytest's summary of that is the last thing printed.
 # usage: test.sh [PYTEST-ARGUMENT...]; MCP_REQUIRE=lab,postgres,redis,browser makes skips of these failures.
 set -eu
@@ -21,7 +21,7 @@ mkdir -p "$MCP_VAR_DIR/static" "$MCP_IMAGE_DIR"
 
 echo "=== the embedded mode: SQLite and the in-process broker"
 embedded=0
-.venv/bin/python -m pytest -q -m "not lab and not postgres and not redis and not browser" "$@" || embedded=$?
+.venv/bin/python -m pytest -q -m "not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
 [ "$embedded" -ne 5 ] || embedded=0 # none of the tests asked for runs in this mode
 
 echo "=== everything: PostgreSQL, Redis, the pod in a box, the browser"

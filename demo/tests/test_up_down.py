@@ -16,6 +16,8 @@ from demo.server import running
 from demo.tests.stand import Stand, free_port, wait_until
 from pods.gear.simulated import SimulatedPod
 
+pytestmark = pytest.mark.slow  # its server brings its own database, so once is enough: `make test` runs it with everything
+
 HANDED_OVER = {
     "MCP_URL", "MCP_API_KEY", "MCP_OPERATOR_KEY", "MCP_SSH_KEY", "MCP_PORTAL_USER", "MCP_PORTAL_PASSWORD", "MCP_OPERATOR_USER",
     "MCP_OPERATOR_PASSWORD",
