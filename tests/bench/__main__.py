@@ -14,6 +14,7 @@ from django.core.management import call_command
 def main(names: list[str]) -> int:
     """Run the named benchmarks (all by default); the exit status says only whether they ran."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.bench.settings")
+    os.environ.setdefault("MCP_LOG_LEVEL", "WARNING")  # figures, not requests
     django.setup()
     from tests.bench import api, control, provision
     from tests.bench.results import Result, table, write
