@@ -27,8 +27,12 @@ def heartbeat(host: Host) -> bool:
     return True
 
 
+@transaction.atomic
 def answered(host: Host, boot_id: str) -> None:
-    """Record that it lives; tell of a return or a restart, and wake what waits for it. `host` is as it was read before."""
+    """Record that it lives; tell of a return or a restart, and wake what waits for it, in one transaction: whoever sees the
+
+    new state can read why. `host` is as it was read before.
+    """
     came_back, restarted = not host.reachable, bool(host.boot_id) and host.boot_id != boot_id
     Host.objects.filter(pk=host.pk).update(
         reachable=True, failed_heartbeats=0, last_seen_at=timezone.now(), last_error="", boot_id=boot_id
@@ -41,6 +45,7 @@ def answered(host: Host, boot_id: str) -> None:
         log.info("host_came_back", host=host.name, operations_retried=woken)
 
 
+@transaction.atomic
 def _missed(host: Host, error: GearError) -> None:
     """Unreachable after several misses in a row, so that one lost packet does not empty a host of newcomers."""
     failed = host.failed_heartbeats + 1
@@ -56,5 +61,4 @@ def _missed(host: Host, error: GearError) -> None:
 
 
 def _tell(host: Host, kind: str, message: str) -> None:
-    with transaction.atomic():
-        emit(kind, message, target_type="host", target_id=host.pk, target_name=host.name)
+    emit(kind, message, target_type="host", target_id=host.pk, target_name=host.name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from accelerators.testing.world import World
 from mcp.events.models import Event
 from mcp.ids import new_id
 from mcp.operations.models import Operation
@@ -172,3 +173,19 @@ def test_one_host_does_not_touch_another(machine: SimulatedHost) -> None:
     machine.go_down()
     beat(3)
     assert Host.objects.get(name="sim1-h2").reachable
+
+
+def test_the_new_state_and_its_event_appear_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who saw the host unreachable once found no event about it yet."""
+    host = Host.objects.select_related("pod").get(name="h1", pod=world.pod)
+    Host.objects.filter(pk=host.pk).update(failed_heartbeats=50)
+    host.refresh_from_db()
+    world.host("h1").go_down()
+
+    def no_event(*arguments: object, **named: object) -> None:
+        raise RuntimeError("the event could not be written")
+
+    monkeypatch.setattr("pods.services.heartbeat.emit", no_event)
+    with pytest.raises(RuntimeError):
+        heartbeat(host)
+    assert Host.objects.get(pk=host.pk).reachable
