@@ -39,7 +39,7 @@ def main() -> int:
         print(f"\n{error}\n-> {error.remedy}", file=sys.stderr)  # noqa: T201  (a command's output)
         return 1
     except LabError as error:
-        print(f"\n{error}", file=sys.stderr)  # noqa: T201
+        print(f"\n{error}", file=sys.stderr)  # noqa: T201  (a program for a terminal)
         return 1
     return 0
 

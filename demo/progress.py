@@ -51,7 +51,7 @@ class Progress:
 
     def _show(self, text: str) -> None:
         if self._live:
-            print(f"\r\033[K  {text[:110]}", end="", flush=True)  # noqa: T201
+            print(f"\r\033[K  {text[:110]}", end="", flush=True)  # noqa: T201  (a program for a terminal)
 
     def _end(self, text: str) -> None:
         self.line(f"\r\033[K{text}" if self._live else text)

@@ -71,8 +71,8 @@ def own_broker(directory: Path) -> Iterator[Redis]:
 def _publish_to(url: str) -> None:
     app.conf.update(broker_url=url, broker_write_url=url, broker_read_url=url)
     # Celery keeps its pools for the life of a process; a broker that changes under it is a test's affair alone.
-    setattr(app.amqp, "_producer_pool", None)  # noqa: B010
-    setattr(app, "_pool", None)  # noqa: B010
+    setattr(app.amqp, "_producer_pool", None)  # noqa: B010  (private: no attribute for types)
+    setattr(app, "_pool", None)  # noqa: B010  (private: no attribute for types)
     kombu.pools.reset()
 
 

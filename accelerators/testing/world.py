@@ -47,6 +47,11 @@ class World:
         """The fault panel of a simulated host."""
         return self.simulated.host(name)
 
+    def host_of(self, accelerator: Accelerator) -> SimulatedHost:
+        """The fault panel of the host that an accelerator is on."""
+        assert accelerator.host is not None, f"{accelerator.name} is on no host"
+        return self.host(accelerator.host.name)
+
     def create(self, name: str = "web", **wish: Any) -> Created:
         """Ask for accelerators with cheap defaults; nothing is carried out yet."""
         fields = {"plan": "zone-256m", "image": self.image.slug, **wish}

@@ -150,11 +150,12 @@ def test_verbs_want_a_post_and_a_name_that_exists(world: World, console: Client)
 def test_an_operation_that_needs_attention_is_explained_and_retried(world: World, console: Client, settings: Any) -> None:
     settings.OPERATIONS = {**settings.OPERATIONS, "patience_s": 0}
     row = world.running("web")
-    world.host(row.host.name).fail_next("stop", GearUnreachable)  # type: ignore[union-attr]
+    world.host_of(row).fail_next("stop", GearUnreachable)
     operation = stop(actor=world.actor, accelerator_id=row.pk)[1]
     drain()
     words = text_of(console.get(f"/admin/operations/operation/{operation.pk}/change/"))
-    assert row.host.name in words  # type: ignore[union-attr]
+    assert row.host is not None
+    assert row.host.name in words
     assert "gear.unreachable" in words
     assert "tried again" in do(console, operation, "retry")
     drain()
@@ -183,7 +184,7 @@ def test_operations_are_found_by_id_target_account_and_name(world: World, consol
 
 def test_drift_is_decided_here(world: World, console: Client) -> None:
     row = world.running("web")
-    world.host(row.host.name).stop_guest(str(row.pk))  # type: ignore[union-attr]
+    world.host_of(row).stop_guest(str(row.pk))
     world.host("h1").create_foreign("mystery")
     reconcile_all(world)
     power = DriftFinding.objects.get(kind="power")
@@ -198,7 +199,7 @@ def test_drift_is_decided_here(world: World, console: Client) -> None:
 
 def test_drift_restored_names_its_operation(world: World, console: Client) -> None:
     row = world.running("web")
-    world.host(row.host.name).stop_guest(str(row.pk))  # type: ignore[union-attr]
+    world.host_of(row).stop_guest(str(row.pk))
     reconcile_all(world)
     finding = DriftFinding.objects.get()
     assert "Being restored" in do(console, finding, "restore")

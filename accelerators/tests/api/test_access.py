@@ -91,7 +91,7 @@ def rows_now() -> list[Any]:
 
 def test_the_walk_sees_every_route() -> None:
     views = [p.callback.view_class for p in urlpatterns if isinstance(p, URLPattern)]  # type: ignore[attr-defined]  # as above
-    walked = [p.callback.view_class for p in [*CUSTOMER, *OPERATOR] if isinstance(p, URLPattern)]  # type: ignore[attr-defined]
+    walked = [p.callback.view_class for p in [*CUSTOMER, *OPERATOR] if isinstance(p, URLPattern)]  # type: ignore[attr-defined]  # as above
     for view in views:
         assert view in walked or issubclass(view, OpenView) or view.__module__.startswith("drf_spectacular"), view
     assert len(endpoints(CUSTOMER)) >= 35

@@ -23,7 +23,7 @@ def stuck(world: World, settings: Any) -> Operation:
     """An operation that waits for an operator, its error naming a host."""
     settings.OPERATIONS = {**settings.OPERATIONS, "patience_s": 0}
     row = world.running("web")
-    world.host(row.host.name).fail_next("stop", GearUnreachable, times=5)  # type: ignore[union-attr]
+    world.host_of(row).fail_next("stop", GearUnreachable, times=5)
     operation = stop(actor=world.actor, accelerator_id=row.pk)[1]
     drain()
     operation.refresh_from_db()

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from lab.fixtures import required
 from pods.images import builder, recipe, store
 from pods.images.errors import BuildFailed, NoSuchRecipe
 
+TOOL_PATH = f"{os.environ['PATH']}:/usr/sbin"
 needs_busybox = pytest.mark.skipif(
-    not (shutil.which("busybox") and shutil.which("dropbear", path=f"{os.environ['PATH']}:/usr/sbin") and shutil.which("zstd")),
+    # Where the lab is required, a missing tool fails the test.
+    not required() and not all(shutil.which(tool, path=TOOL_PATH) for tool in ("busybox", "dropbear", "zstd")),
     reason="needs busybox-static, dropbear-bin and zstd",
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import requirements
+from lab.fixtures import skip_or_fail_unless_possible
 from lab.pod import Pod
 from pods.images.builder import build
 from pods.images.store import directory_from_environment
@@ -17,9 +17,7 @@ from pods.tests.gear.hypervisor.lab_host import LabHost
 
 @pytest.fixture(scope="session")
 def lab_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHost]:
-    reason = requirements.reason()
-    if reason:
-        pytest.skip(f"lab: {reason}")
+    skip_or_fail_unless_possible()
     directory = directory_from_environment().resolve()
     image = build("busybox", directory)
     name = f"g{os.getpid() % 10**6}"
