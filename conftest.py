@@ -107,3 +107,9 @@ def pod(db: Any, image: Image, plan: Plan) -> Iterator[Pod]:
 def simulated(pod: Pod) -> SimulatedPod:
     """The hand behind MCP's back on the hosts of `pod`."""
     return SimulatedPod.named(pod.slug)
+
+
+@pytest.fixture(autouse=True)
+def _fleet_read_anew(settings: Any) -> None:
+    """What one test left of the fleet is not the next one's; tests of the cache turn it on again."""
+    settings.PLACEMENT_REFRESH_S = 0

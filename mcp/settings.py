@@ -198,6 +198,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ImageState": "pods.models.Image.State",
         "Role": "accounts.permissions.Role",
         "Spread": "pods.models.allocation.Spread",
+        "PlacementPolicy": "accelerators.models.accelerator.POLICY",
         "Kind": ["zone", "vm"],
         "Power": ["running", "stopped", "unknown"],
     },
@@ -235,6 +236,11 @@ HOST_UNREACHABLE_AFTER = int(env.number("MCP_HOST_UNREACHABLE_AFTER", 3, 1))
 RECONCILE_PERIOD_S = env.number("MCP_RECONCILE_S", 30, 0.5)
 TRASH_DAYS = env.number("MCP_TRASH_DAYS", 7)
 ADDRESS_QUARANTINE_S = env.number("MCP_ADDRESS_QUARANTINE_S", 600)
+# How old the fleet may be that a claim plans on first (0: always read anew), and how old before all of it is read again.
+PLACEMENT_REFRESH_S = env.number("MCP_PLACEMENT_REFRESH_S", 0.5)
+PLACEMENT_RELOAD_S = env.number("MCP_PLACEMENT_RELOAD_S", 60)
+# For how long a host on which guests failed is avoided.
+MISHAPS_REMEMBERED_S = env.number("MCP_MISHAPS_REMEMBERED_S", 3600)
 THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),

@@ -33,6 +33,14 @@ DUTY_TRANSITIONS: Mapping[str, frozenset[str]] = {
 }
 
 
+class SpotUse(models.TextChoices):
+    """When a host lends what is idle to preemptible guests."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    WINDOWS = "windows"
+
+
 class HostState(models.TextChoices):
     """What people see: the duty, unless an active or draining host does not answer."""
 

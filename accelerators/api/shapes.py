@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accelerators.api.plans import PriceShape
 from accelerators.models.accelerator import POWER
-from accelerators.services.wish import MAX_COUNT, MAX_SCRIPT_BYTES
+from accelerators.services.wish import MAX_COUNT, MAX_SCRIPT_BYTES, POLICIES
 from accelerators.states import State
 from accounts.api.account import LimitShape
 from accounts.api.operations import OperationShape
@@ -69,6 +69,11 @@ class AcceleratorShape(serializers.Serializer[Any]):
     protected = serializers.BooleanField()
     group = serializers.CharField()
     spread = serializers.ChoiceField(choices=Spread.choices)
+    spread_limit = serializers.IntegerField()
+    spread_policy = serializers.ChoiceField(choices=POLICIES)
+    near = serializers.CharField()
+    near_policy = serializers.ChoiceField(choices=POLICIES)
+    preemptible = serializers.BooleanField(help_text="Stopped with notice when a firm plan needs its room.")
     price = PriceShape()
     first_boot_exit = serializers.IntegerField(allow_null=True, help_text="How the user script ended.")
     failure = FailureShape(allow_null=True)
@@ -93,8 +98,17 @@ class NewAccelerator(StrictSerializer):
     image = Text(max_length=81, help_text="See /images: slug for the newest version, or slug@version.")
     pod = Text(max_length=24, required=False, help_text="See /pods; wherever there is room unless told.")
     count = Number(required=False, help_text=f"1 to {MAX_COUNT}, all or none.")
-    group = Text(max_length=64, required=False, help_text="Accelerators that keep apart, over several requests.")
-    spread = serializers.ChoiceField(choices=Spread.choices, required=False, help_text="How members of a group keep apart.")
+    location = Text(max_length=80, required=False, help_text="Only in pods of that location; see /pods.")
+    as_many_as_fit = Flag(required=False, help_text="With a count: as many as fit instead of all or none.")
+    group = Text(max_length=64, required=False, help_text="Accelerators that belong together, over several requests.")
+    spread = serializers.ChoiceField(
+        choices=Spread.choices, required=False,
+        help_text="How members of a group keep apart; as the group does it already unless told, else none.",
+    )  # fmt: skip
+    spread_limit = Number(required=False, help_text="Members of the group a host (or pod) at most; 1 unless told.")
+    spread_policy = serializers.ChoiceField(choices=POLICIES, required=False, help_text="Whether the spread must hold.")
+    near = Text(max_length=64, required=False, help_text="The group whose hosts it is to share.")
+    near_policy = serializers.ChoiceField(choices=POLICIES, required=False, help_text="Whether nearness must hold.")
     ssh_keys = serializers.ListField(
         child=Text(max_length=16_384), required=False, allow_null=True, max_length=50,
         help_text="By name, id or fingerprint, or as text; all keys of the account unless told.",

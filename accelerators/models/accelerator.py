@@ -14,6 +14,7 @@ from accounts.models import Account
 from mcp.ids import new_id
 from pods.models import Host, Image, Pod
 
+POLICY = [("required", "required"), ("preferred", "preferred")]
 POWER = [("running", "running"), ("stopped", "stopped"), ("unknown", "unknown")]
 
 
@@ -46,6 +47,14 @@ class Accelerator(models.Model):
     protected = models.BooleanField(default=False)
     group = models.CharField(max_length=64, blank=True)
     spread = models.CharField(max_length=8, default="none")
+    spread_limit = models.PositiveSmallIntegerField(default=1)
+    spread_policy = models.CharField(max_length=9, choices=POLICY, default="required")
+    near = models.CharField(max_length=64, blank=True, help_text="The group whose hosts it is to share.")
+    near_policy = models.CharField(max_length=9, choices=POLICY, default="preferred")
+    preemptible = models.BooleanField(default=False)
+    preempted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it lost its room to a firm plan or a window's end."
+    )
     first_boot_exit = models.IntegerField(null=True, blank=True)
     failure_code = models.CharField(max_length=64, blank=True)
     failure_message = models.TextField(blank=True)

@@ -26,6 +26,11 @@ class Plan(models.Model):
     vcpus = models.DecimalField(max_digits=6, decimal_places=2, validators=[MinValueValidator(Decimal("0.05"))])
     disk_gib = models.PositiveIntegerField(validators=[MinValueValidator(1)])
     processes = models.PositiveIntegerField(default=512, validators=[MinValueValidator(16)])
+    required_traits = models.JSONField(default=list, blank=True, help_text="Only hosts that have all of these.")
+    forbidden_traits = models.JSONField(default=list, blank=True, help_text="No host that has one of these.")
+    preemptible = models.BooleanField(
+        default=False, help_text="Uses what is idle, and is stopped with notice when a firm plan needs the room."
+    )
     price_hourly = models.DecimalField(max_digits=12, decimal_places=4)
     price_monthly = models.DecimalField(max_digits=12, decimal_places=2)
     price_yearly = models.DecimalField(max_digits=12, decimal_places=2)

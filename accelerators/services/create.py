@@ -25,9 +25,10 @@ from mcp.operations.services.submit import Target, Wish, submit_many
 from mcp.secrets import seal
 from pods.errors import AddressesExhausted
 from pods.models import Allocation, Network, Pod
-from pods.placement.request import Explanation, PlacementRequest
+from pods.placement.explanation import Explanation
+from pods.placement.request import PlacementRequest
 from pods.services.addresses import lease_addresses
-from pods.services.claim import claim
+from pods.services.claim import Claimed, claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Created:
 
 
 def create_accelerators(*, actor: Actor, wish: CreateWish) -> Created:
-    """Accept `wish.count` accelerators, all or none.
+    """Accept `wish.count` accelerators: all or none, or with `wish.as_many_as_fit` as many as fit.
 
     Raises InvalidInput and its kin (what is wrong with which field), LimitExceeded, CapacityExhausted (what is short),
     AddressesExhausted, NameTaken, Forbidden. Locks: account, hosts in id order, network.
@@ -54,12 +55,12 @@ def create_accelerators(*, actor: Actor, wish: CreateWish) -> Created:
         limits = _demand_room(account, chosen, wish.count)
         names = _names(account, wish)
         ids = [new_id() for _ in names]
-        allocations, explanation = _claim(account, wish, chosen, ids)
-        _lease(account, allocations)
-        accelerators = _write(account, wish, chosen, names, allocations)
-        operations = _submit(actor, accelerators, allocations, explanation)
+        claimed = _claim(account, wish, chosen, ids)
+        _lease(account, claimed.allocations)
+        accelerators = _write(account, wish, chosen, names, claimed.allocations)
+        operations = _submit(actor, accelerators, claimed.allocations, claimed.explanation)
         _note(actor, account, accelerators, operations)
-    return Created(accelerators, operations, limits, explanation)
+    return Created(accelerators, operations, limits, claimed.explanation)
 
 
 def _demand_room(account: Account, chosen: Chosen, count: int) -> list[LimitUse]:
@@ -85,16 +86,19 @@ def _names(account: Account, wish: CreateWish) -> list[str]:
     return numbered(wish.name, wish.count, taken)
 
 
-def _claim(account: Account, wish: CreateWish, chosen: Chosen, ids: Sequence[UUID]) -> tuple[list[Allocation], Explanation]:
+def _claim(account: Account, wish: CreateWish, chosen: Chosen, ids: Sequence[UUID]) -> Claimed:
     """Without a group, a batch that is to be spread is a group of its own."""
-    group = ""
-    if wish.spread != "none":
-        group = f"{account.pk}:{wish.group}" if wish.group else f"{account.pk}:{ids[0]}"
+    plan, company = chosen.plan, chosen.company
+    group = company.key(account, company.group) or (f"{account.pk}:{ids[0]}" if company.spread != "none" else "")
     request = PlacementRequest(
-        need=chosen.plan.need, kind=chosen.plan.kind, count=len(ids), pod=chosen.pod.slug if chosen.pod else None,
-        image=str(chosen.image.pk), spread=wish.spread,
+        need=plan.need, kind=plan.kind, count=len(ids), pod=chosen.pod.slug if chosen.pod else None,
+        location=wish.location or None, image=str(chosen.image.pk), required=frozenset(plan.required_traits),
+        forbidden=frozenset(plan.forbidden_traits), image_traits=frozenset(chosen.image.required_traits),
+        preemptible=plan.preemptible, spread=company.spread, spread_limit=company.spread_limit,
+        spread_soft=company.spread_policy == "preferred", near_soft=company.near_policy == "preferred",
     )  # fmt: skip
-    return claim(request, holders=ids, account_id=account.pk, group=group)
+    near = company.key(account, company.near)
+    return claim(request, holders=ids, account_id=account.pk, group=group, near=near, partial=wish.as_many_as_fit)
 
 
 def _lease(account: Account, allocations: Sequence[Allocation]) -> None:
@@ -111,16 +115,17 @@ def _lease(account: Account, allocations: Sequence[Allocation]) -> None:
 def _write(
     account: Account, wish: CreateWish, chosen: Chosen, names: Sequence[str], allocations: Sequence[Allocation]
 ) -> list[Accelerator]:
-    plan, script = chosen.plan, seal(wish.user_script)
+    plan, script, company = chosen.plan, seal(wish.user_script), chosen.company
     rows = [
         Accelerator(
             id=allocation.holder_id, account=account, name=name, kind=plan.kind, plan=plan, image=chosen.image,
             pod_id=allocation.pod_id, host_id=allocation.host_id, memory_mib=plan.memory_mib, cpu_m=plan.need.cpu_m,
             disk_gib=plan.disk_gib, processes=plan.processes, uid_slot=allocation.uid_slot, ssh_keys=chosen.ssh_keys,
-            sealed_user_script=script, metadata=dict(wish.metadata), protected=wish.protected, group=wish.group,
-            spread=wish.spread,
+            sealed_user_script=script, metadata=dict(wish.metadata), protected=wish.protected,
+            group=company.group, spread=company.spread, spread_limit=company.spread_limit, spread_policy=company.spread_policy,
+            near=company.near, near_policy=company.near_policy, preemptible=plan.preemptible,
         )
-        for name, allocation in zip(names, allocations, strict=True)
+        for name, allocation in zip(names, allocations, strict=False)
     ]  # fmt: skip
     try:
         with transaction.atomic():

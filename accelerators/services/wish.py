@@ -14,6 +14,7 @@ from django.db.models import Q
 from accelerators.errors import DoesNotFit, PlanUnavailable
 from accelerators.models import Plan
 from accelerators.planning.names import GRAMMAR, well_formed
+from accelerators.services.company import Company, company_of
 from accounts.models import Account, SshKey
 from accounts.services.ssh_keys import parse_public_key
 from mcp.errors import FieldError, InvalidInput
@@ -26,6 +27,7 @@ MAX_SCRIPT_BYTES = 65_536
 MAX_TAGS = 50
 TAG_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+POLICIES = ("required", "preferred")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -38,8 +40,14 @@ class CreateWish:
     image: str
     pod: str = ""
     count: int = 1
+    location: str = ""
+    as_many_as_fit: bool = False
     group: str = ""
-    spread: str = "none"
+    spread: str = ""  # empty: as the group does it already, else none
+    spread_limit: int = 1
+    spread_policy: str = "required"
+    near: str = ""
+    near_policy: str = "preferred"
     ssh_keys: Sequence[str] | None = None
     user_script: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -49,12 +57,13 @@ class CreateWish:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The rows that a wish names."""
+    """The rows that a wish names, and the company it keeps."""
 
     plan: Plan
     image: Image
     pod: Pod | None
     ssh_keys: list[str]
+    company: Company
 
 
 def check(wish: CreateWish) -> None:
@@ -71,13 +80,34 @@ def _faults(wish: CreateWish) -> list[FieldError | None]:
         if wish.count == 1 or len(f"{wish.name}-{MAX_COUNT}") <= 63
         else FieldError("name", "too_long", "leave room for the number that is added when count is above 1."),
         None if 1 <= wish.count <= MAX_COUNT else FieldError("count", "out_of_range", f"ask for 1 to {MAX_COUNT}."),
-        None if wish.spread in Spread.values else FieldError("spread", "unknown", f"choose one of {', '.join(Spread.values)}."),
-        None
-        if not wish.group or GROUP.fullmatch(wish.group)
-        else FieldError("group", "malformed", "use 1 to 64 letters, digits and ._-, beginning with a letter or digit."),
+        *group_faults(wish),
         _script_fault(wish.user_script),
         tag_fault(wish.tags),
         metadata_fault(wish.metadata),
+    ]
+
+
+def group_faults(wish: CreateWish) -> list[FieldError | None]:
+    """What is wrong with the words about company: group, spread, near."""
+    most = f"1 to {MAX_COUNT}"
+    return [
+        None
+        if not wish.spread or wish.spread in Spread.values
+        else FieldError("spread", "unknown", f"choose one of {', '.join(Spread.values)}."),
+        *(
+            FieldError(field, "malformed", "use 1 to 64 letters, digits and ._-, beginning with a letter or digit.")
+            for field, name in (("group", wish.group), ("near", wish.near))
+            if name and not GROUP.fullmatch(name)
+        ),
+        *(
+            FieldError(field, "unknown", f"choose one of {', '.join(POLICIES)}.")
+            for field, policy in (("spread_policy", wish.spread_policy), ("near_policy", wish.near_policy))
+            if policy not in POLICIES
+        ),
+        None if 1 <= wish.spread_limit <= MAX_COUNT else FieldError("spread_limit", "out_of_range", f"ask for {most}."),
+        None
+        if not (wish.near and wish.near == wish.group and wish.spread == Spread.HOST)
+        else FieldError("near", "contradicts", "a group cannot be spread over hosts and be near itself."),
     ]
 
 
@@ -126,7 +156,8 @@ def choose(wish: CreateWish, account: Account) -> Chosen:
             "plan", f"{image.slug} needs at least {image.min_memory_mib} MiB of memory and {image.min_disk_gib} GiB of disk; "
             f"{plan.slug} has {plan.memory_mib} MiB and {plan.disk_gib} GiB.",
         )  # fmt: skip
-    return Chosen(plan, image, _pod(wish.pod), _keys(wish.ssh_keys, account))
+    _location(wish.location)
+    return Chosen(plan, image, _pod(wish.pod), _keys(wish.ssh_keys, account), company_of(wish, account))
 
 
 def find_plan(slug: str) -> Plan:
@@ -148,6 +179,15 @@ def _pod(slug: str) -> Pod | None:
             "pod", f"there is no pod {slug[:80]!r}; choose one of {', '.join(slugs)}, or leave it out.", "unknown"
         )
     return pod
+
+
+def _location(name: str) -> None:
+    known = Pod.objects.exclude(state="closed").exclude(location="").order_by("location")
+    if name and not known.filter(location=name).exists():
+        names = known.values_list("location", flat=True).distinct()[:20]
+        raise InvalidInput.on(
+            "location", f"there is no location {name[:80]!r}; choose one of {', '.join(names)}, or leave it out.", "unknown"
+        )
 
 
 def _keys(wanted: Sequence[str] | None, account: Account) -> list[str]:

@@ -110,7 +110,7 @@ class CreateForm(forms.Form):
         keys = [*data["ssh_keys"], *([extra_key] if extra_key else [])]
         return CreateWish(
             name=data["name"], plan=data["plan"], image=data["image"], pod=data["pod"], count=data["count"],
-            spread=data["spread"] or "none", ssh_keys=keys, user_script=data["user_script"], tags=data["tags"],
+            spread=data["spread"], ssh_keys=keys, user_script=data["user_script"], tags=data["tags"],
             protected=data["protected"],
         )  # fmt: skip
 

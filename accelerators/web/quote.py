@@ -51,7 +51,7 @@ def quote_for(actor: Actor, data: Mapping[str, str]) -> Quote:
         return Quote(plan, count)
     wish = CreateWish(
         name=f"q-{new_id().hex[:24]}", plan=plan.slug, image=data["image"], pod=data.get("pod", ""), count=count,
-        spread=data.get("spread", "") or "none", ssh_keys=[],
+        spread=data.get("spread", ""), ssh_keys=[],
     )  # fmt: skip
     try:
         limits = _rehearse(actor, wish)

@@ -5,6 +5,9 @@ from pods.models.drift import DriftFinding
 from pods.models.host import Host
 from pods.models.image import Image, ImageCopy
 from pods.models.network import Address, Network
+from pods.models.placement import PlacementWeight, Refusal
 from pods.models.pod import Pod
 
-__all__ = ["Address", "Allocation", "DriftFinding", "Host", "Image", "ImageCopy", "Network", "Pod"]
+__all__ = [
+    "Address", "Allocation", "DriftFinding", "Host", "Image", "ImageCopy", "Network", "PlacementWeight", "Pod", "Refusal",
+]  # fmt: skip

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from mcp.ids import new_id
 from pods.models.pod import Pod
-from pods.states import HostDuty, HostState, shown_state
+from pods.placement.windows import WindowMalformed, parse_windows
+from pods.states import HostDuty, HostState, SpotUse, shown_state
+
+
+def check_windows(value: list[str]) -> None:
+    """Raises ValidationError for a window that cannot be read."""
+    try:
+        parse_windows(value)
+    except WindowMalformed as exc:
+        raise ValidationError(str(exc)) from exc
 
 
 class Host(models.Model):
     """`cap_*` is what may be promised (machine x overcommit - reserve), `used_*` what is; the database refuses more.
 
-    `used_*` changes only together with an `Allocation` row; `doctor` proves the sums equal.
+    `used_*` and `spot_*` change only together with an `Allocation` row; `doctor` proves the sums equal.
     CPU is counted in thousandths of a processor.
     """
 
@@ -31,6 +41,16 @@ class Host(models.Model):
     options = models.JSONField(default=dict, blank=True)
     kinds = models.JSONField(default=list, blank=True, help_text="What it can run: zone, vm.")
     traits = models.JSONField(default=list, blank=True)
+
+    exclusive_account_id = models.UUIDField(
+        null=True, blank=True, help_text="The one account whose guests it takes; empty: everybody's."
+    )
+    spot = models.CharField(
+        max_length=8, choices=SpotUse.choices, default=SpotUse.NEVER, help_text="When it takes preemptible guests."
+    )
+    spot_windows = models.JSONField(
+        default=list, blank=True, validators=[check_windows], help_text='Such as "mon-fri 19:00-07:00", in the pod\'s time zone.'
+    )
 
     duty = models.CharField(max_length=16, choices=HostDuty.choices, default=HostDuty.ACTIVE)
     duty_reason = models.CharField(max_length=200, blank=True)
@@ -49,7 +69,14 @@ class Host(models.Model):
     used_cpu_m = models.PositiveIntegerField(default=0)
     used_memory_mib = models.PositiveIntegerField(default=0)
     used_disk_gib = models.PositiveIntegerField(default=0)
+    # What preemptible guests use that run now. It comes on top of used_*, and gives way to it.
+    spot_cpu_m = models.PositiveIntegerField(default=0)
+    spot_memory_mib = models.PositiveIntegerField(default=0)
     guests = models.PositiveIntegerField(default=0)
+    mishaps = models.PositiveSmallIntegerField(default=0, help_text="Guests that failed on it, lately.")
+    mishap_at = models.DateTimeField(null=True, blank=True)
+    # The transaction that wrote the row last, set by a trigger on PostgreSQL; caches of the fleet read what is newer.
+    changed_tx = models.BigIntegerField(default=0, editable=False)
     next_uid_slot = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -34,6 +34,7 @@ class Image(models.Model):
     file = models.CharField(max_length=120, help_text="File name below MCP_IMAGE_DIR.")
     min_memory_mib = models.PositiveIntegerField(default=0)
     min_disk_gib = models.PositiveIntegerField(default=1)
+    required_traits = models.JSONField(default=list, blank=True, help_text="What a host must have to run it.")
     ready_port = models.PositiveIntegerField(default=22, help_text="Listening there means ready; 0 means init is up.")
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     created_at = models.DateTimeField(default=timezone.now)

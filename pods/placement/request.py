@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Amounts = NDArray[np.int64]
 
 DIMENSIONS = ("cpu_m", "memory_mib", "disk_gib")
 UNITS: Mapping[str, str] = {
@@ -25,80 +27,136 @@ class Need:
     memory_mib: int
     disk_gib: int
 
-    def vector(self) -> NDArray[np.int64]:
+    def vector(self) -> Amounts:
         """In the order of DIMENSIONS."""
         return np.array([self.cpu_m, self.memory_mib, self.disk_gib], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequest:
-    """`count` guests of one shape. `taken_hosts` and `taken_pods` already hold members of the group."""
+    """`count` guests of one shape, and where they may go.
+
+    `members` counts by host id the guests that the group has already; `near` holds the host ids of the group to be near
+    to (None: no such wish); `neighbours` counts by host id the account's own guests. `excluded` hosts are no choice at all.
+    """
 
     need: Need
     kind: str
     count: int = 1
     pod: str | None = None
+    location: str | None = None
     image: str | None = None
+    required: frozenset[str] = frozenset()
+    forbidden: frozenset[str] = frozenset()
+    image_traits: frozenset[str] = frozenset()
+    account: str = ""
+    preemptible: bool = False
     spread: str = "none"
-    taken_hosts: frozenset[str] = frozenset()
-    taken_pods: frozenset[str] = frozenset()
+    spread_limit: int = 1
+    spread_soft: bool = False
+    members: Mapping[str, int] = field(default_factory=dict)
+    near: frozenset[str] | None = None
+    near_soft: bool = True
+    neighbours: Mapping[str, int] = field(default_factory=dict)
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """What placement asks of a pod."""
+
+    slug: str
+    location: str = ""
+    open: bool = True
+    n_plus_one: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest that is there already: what it takes, and what a new host of it must offer. `host` is a row of the fleet."""
+
+    id: str
+    name: str
+    host: int
+    need: Need
+    kind: str = "zone"
+    account: str = ""
+    required: frozenset[str] = frozenset()
+    forbidden: frozenset[str] = frozenset()
+    image: str = ""
+    group: str = ""
+    spread: str = "none"
+    spread_limit: int = 1
+    preemptible: bool = False
+    running: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """All hosts as columns of equal length. `free` has one row a host, one column a dimension."""
+    """All hosts as columns of equal length; `capacity`, `used` and `spot` have one row a host, one column a dimension.
+
+    `pod` and `owner` number into `pods` and `owners` (-1: everybody's host). `kinds`, `traits` and `images` say for each
+    word which hosts have it; a word that is no key is had by none. `lends` marks hosts that take preemptible guests now,
+    `mishaps` is 0 for a host that did well and 1 for one on which much failed lately.
+    """
 
     ids: Sequence[str]
     names: Sequence[str]
-    pods: NDArray[np.str_]
-    accepting: NDArray[np.bool_]
-    pod_open: NDArray[np.bool_]
-    kinds: Sequence[frozenset[str]]
-    images: Sequence[frozenset[str]]
-    capacity: NDArray[np.int64]
-    used: NDArray[np.int64]
+    pods: Sequence[PodFacts]
+    pod: NDArray[np.int64]
+    accepting: Mask
+    kinds: Mapping[str, Mask]
+    traits: Mapping[str, Mask]
+    images: Mapping[str, Mask]
+    owners: Mapping[str, int]
+    owner: NDArray[np.int64]
+    capacity: Amounts
+    used: Amounts
+    spot: Amounts
+    lends: Mask
+    mishaps: NDArray[np.float64]
+    # Guests of the pods that ask for N+1, and of no others.
+    residents: Sequence[Guest] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def free(self) -> NDArray[np.int64]:
-        """What is left, never negative."""
-        free: NDArray[np.int64] = np.maximum(self.capacity - self.used, 0)
+    def free(self) -> Amounts:
+        """What is left for a guest that displaces nobody, never negative."""
+        free: Amounts = np.maximum(self.capacity - self.used - self.spot, 0)
         return free
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def having(self, words: Mapping[str, Mask], word: str) -> Mask:
+        """Which hosts have a word of `kinds`, `traits` or `images`."""
+        found = words.get(word)
+        return found if found is not None else np.zeros(len(self), dtype=np.bool_)
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a decision fell as it did. `removed` maps each mask, in order, to how many hosts it took out."""
+    def of_pods(self, wanted: Sequence[bool]) -> Mask:
+        """Which hosts are in the pods marked, given in the order of `pods`."""
+        if not len(self):
+            return np.zeros(0, dtype=np.bool_)
+        chosen: Mask = np.array(wanted, dtype=np.bool_)[self.pod]
+        return chosen
 
-    evaluated: int
-    removed: Mapping[str, int]
-    short: Mapping[str, int]
-    nearest: Sequence[str]
-    top: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    asked: int = 1
-    placed: int = 0
+    def only(self, rows: NDArray[np.int64]) -> Fleet:
+        """The fleet of these rows alone. Its `residents` are left out: their rows would be others."""
+        return replace(
+            self, ids=[self.ids[row] for row in rows], names=[self.names[row] for row in rows], pod=self.pod[rows],
+            accepting=self.accepting[rows], owner=self.owner[rows], capacity=self.capacity[rows], used=self.used[rows],
+            spot=self.spot[rows], lends=self.lends[rows], mishaps=self.mishaps[rows], residents=(),
+            kinds={word: mask[rows] for word, mask in self.kinds.items()},
+            traits={word: mask[rows] for word, mask in self.traits.items()},
+            images={word: mask[rows] for word, mask in self.images.items()},
+            rows={self.ids[row]: number for number, row in enumerate(rows)},
+        )  # fmt: skip
 
-    def for_operator(self) -> dict[str, Any]:
-        """Everything, with host names."""
-        return {
-            "evaluated": self.evaluated, "removed": dict(self.removed), "short": dict(self.short),
-            "nearest": list(self.nearest), "top": [dict(entry) for entry in self.top],
-            "asked": self.asked, "placed": self.placed,
-        }  # fmt: skip
-
-    def for_customer(self) -> dict[str, Any]:
-        """Reasons and counts, never a host's name."""
-        return {
-            "evaluated": self.evaluated, "removed": dict(self.removed), "short": dict(self.short),
-            "asked": self.asked, "placed": self.placed,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One host id a guest, in order; fewer than asked when there is no room for all."""
-
-    hosts: tuple[str, ...]
-    explanation: Explanation
+    def counts(self, by_id: Mapping[str, int]) -> NDArray[np.int64]:
+        """A column out of a number a host id; ids that are no host here are left out."""
+        column = np.zeros(len(self), dtype=np.int64)
+        for host, number in by_id.items():
+            row = self.rows.get(host)
+            if row is not None:
+                column[row] = number
+        return column

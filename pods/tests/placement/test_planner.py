@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
+from pods.placement.explanation import Decision
 from pods.placement.planner import plan
-from pods.placement.request import Decision, Need, PlacementRequest
+from pods.placement.request import Need, PlacementRequest
 from pods.tests.placement.fleets import SMALL, Machine, fleet_of
 
 ONE = PlacementRequest(need=SMALL, kind="zone")
@@ -39,7 +40,7 @@ def test_no_hosts_at_all() -> None:
     ("mask", "barred", "request_"),
     [
         ("state", Machine("b", accepting=False), ONE),
-        ("pod", Machine("b", open=False), ONE),
+        ("pod", Machine("b", pod="p2", open=False), ONE),
         ("pod", Machine("b", pod="p2"), replace(ONE, pod="p1")),
         ("kind", Machine("b", kinds=frozenset({"vm"})), ONE),
         ("kind", Machine("b", kinds=frozenset()), ONE),
@@ -58,7 +59,7 @@ def test_each_mask_removes_and_is_counted(mask: str, barred: Machine, request_: 
 def test_a_host_is_counted_once_by_the_first_mask_that_bars_it() -> None:
     barred = Machine("a", accepting=False, open=False, kinds=frozenset(), capacity=(0, 0, 0))
     explanation = decide(ONE, barred).explanation
-    assert explanation.removed == {"state": 1, "pod": 0, "kind": 0, "spread": 0}
+    assert {mask: n for mask, n in explanation.removed.items() if n} == {"state": 1}
     assert explanation.short == {"cpu": 0, "memory": 0, "disk": 0}
 
 
@@ -132,14 +133,14 @@ def test_guests_that_spread_over_pods_never_share_one() -> None:
 
 def test_members_of_the_group_are_kept_away_from() -> None:
     hosts = [Machine("a", pod="p1"), Machine("b", pod="p1"), Machine("c", pod="p2")]
-    apart = replace(ONE, spread="host", taken_hosts=frozenset({"a", "c"}))
+    apart = replace(ONE, spread="host", members={"a": 1, "c": 1})
     assert decide(apart, *hosts).hosts == ("b",)
-    assert decide(replace(ONE, spread="pod", taken_pods=frozenset({"p1"})), *hosts).hosts == ("c",)
+    assert decide(replace(ONE, spread="pod", members={"a": 1}), *hosts).hosts == ("c",)
     assert decide(replace(apart, spread="none"), hosts[0]).hosts == ("a",)
 
 
 def test_hosts_of_the_group_are_counted_also_when_there_is_room() -> None:
-    decision = decide(replace(ONE, spread="host", taken_hosts=frozenset({"a"})), Machine("a"), Machine("b"))
+    decision = decide(replace(ONE, spread="host", members={"a": 1}), Machine("a"), Machine("b"))
     assert decision.hosts == ("b",)
     assert decision.explanation.removed["spread"] == 1
 
@@ -182,7 +183,10 @@ def test_the_best_hosts_are_explained_with_their_terms() -> None:
     hosts = [Machine(f"h{n}", used=(n * 1_000, n * 1_024, n * 10)) for n in range(7)]
     top = decide(replace(ONE, image="i1"), *hosts).explanation.top
     assert [entry["host"] for entry in top] == [f"name-of-h{n}" for n in range(5)]
-    assert top[1] == {"host": "name-of-h1", "score": 1.35, "terms": {"balance": 0.9, "tightest": 0.9, "image_present": 0.0}}
+    assert top[1]["host"] == "name-of-h1"
+    terms = {"balance": 0.9, "tightest": 0.9, "pod_spread": 0.7, "owner_spread": 1.0, "image_present": 0.0, "calm": 1.0}
+    assert top[1]["terms"] == terms
+    assert top[1]["score"] == round(0.9 + 0.45 + 0.25 * 0.7 + 0.25 + 1.0, 4)
 
 
 def test_customers_learn_reasons_and_counts_but_no_names() -> None:

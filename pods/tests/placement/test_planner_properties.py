@@ -8,8 +8,9 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pods.placement.explanation import Decision
 from pods.placement.planner import plan
-from pods.placement.request import Decision, Need, PlacementRequest
+from pods.placement.request import Need, PlacementRequest
 from pods.tests.placement.fleets import Machine, fleet_of
 
 SIZES = st.integers(min_value=0, max_value=12)
@@ -45,18 +46,22 @@ def requests(draw: st.DrawFn) -> PlacementRequest:
         pod=draw(st.sampled_from([None, None, "p1", "p2", "nowhere"])),
         image=draw(st.sampled_from([None, "i1"])),
         spread=draw(st.sampled_from(["none", "host", "pod"])),
-        taken_hosts=frozenset(draw(st.sets(st.sampled_from([f"h{n}" for n in range(10)]), max_size=3))),
-        taken_pods=frozenset(draw(st.sets(st.sampled_from(["p1", "p2", "p3"]), max_size=2))),
+        spread_limit=draw(st.integers(1, 3)),
+        members=draw(st.dictionaries(st.sampled_from([f"h{n}" for n in range(10)]), st.integers(1, 2), max_size=3)),
     )
 
 
 def eligible(request: PlacementRequest, machine: Machine) -> bool:
-    """Whether it may hold any such guest, room aside."""
-    if not (machine.accepting and machine.open and request.kind in machine.kinds and request.pod in (None, machine.pod)):
-        return False
-    if request.spread == "host":
-        return machine.id not in request.taken_hosts
-    return request.spread != "pod" or machine.pod not in request.taken_pods
+    """Whether it may hold any such guest, room and group aside."""
+    return machine.accepting and machine.open and request.kind in machine.kinds and request.pod in (None, machine.pod)
+
+
+def places(request: PlacementRequest, machines: list[Machine]) -> dict[str, int]:
+    """How many members the group may still have, by host or by pod."""
+    there: Counter[str] = Counter()
+    for machine in machines:
+        there[machine.id if request.spread == "host" else machine.pod] += request.members.get(machine.id, 0)
+    return {where: max(0, request.spread_limit - number) for where, number in there.items()}
 
 
 def holds(need: Need, machine: Machine) -> int:
@@ -70,19 +75,22 @@ def possible(request: PlacementRequest, machines: list[Machine]) -> int:
     rooms = {machine: holds(request.need, machine) for machine in machines if eligible(request, machine)}
     if request.spread == "none":
         return sum(rooms.values())
-    if request.spread == "host":
-        return sum(min(1, room) for room in rooms.values())
-    by_pod: dict[str, int] = defaultdict(int)
+    left = places(request, machines)
+    together: dict[str, int] = defaultdict(int)
     for machine, room in rooms.items():
-        by_pod[machine.pod] = max(by_pod[machine.pod], min(1, room))
-    return sum(by_pod.values())
+        together[machine.id if request.spread == "host" else machine.pod] += room
+    return sum(min(room, left[where]) for where, room in together.items())
 
 
 def would_still_fit(request: PlacementRequest, machines: list[Machine], decision: Decision) -> int:
     """Hosts that the explanation must neither call barred nor short: those that fit before any pick, or none if it gave up."""
     if len(decision.hosts) < request.count:
         return 0
-    return sum(1 for machine in machines if eligible(request, machine) and holds(request.need, machine))
+    fitting = [machine for machine in machines if eligible(request, machine) and holds(request.need, machine)]
+    if request.spread == "none":
+        return len(fitting)
+    left = places(request, machines)
+    return sum(1 for machine in fitting if left[machine.id if request.spread == "host" else machine.pod])
 
 
 @settings(max_examples=300, deadline=None)
@@ -94,9 +102,10 @@ def test_as_many_as_possible_and_never_more(request: PlacementRequest, machines:
     for host, count in Counter(decision.hosts).items():
         assert eligible(request, known[host])
         assert count <= holds(request.need, known[host])
-        assert request.spread == "none" or count == 1
+        assert request.spread != "host" or count <= places(request, machines)[host]
     if request.spread == "pod":
-        assert max(Counter(known[host].pod for host in decision.hosts).values(), default=1) == 1
+        for pod, count in Counter(known[host].pod for host in decision.hosts).items():
+            assert count <= places(request, machines)[pod]
 
 
 @settings(max_examples=300, deadline=None)

@@ -29,7 +29,7 @@ def take(count: int = 1, *, holders: Sequence[UUID] = (), group: str = "", need:
     """Claim in a transaction of its own."""
     request = PlacementRequest(need=need, kind="zone", count=count, **wish)
     with transaction.atomic():
-        return claim(request, holders=holders or [new_id() for _ in range(count)], account_id=OWNER, group=group)[0]
+        return claim(request, holders=holders or [new_id() for _ in range(count)], account_id=OWNER, group=group).allocations
 
 
 def wrong() -> list[str]:

@@ -15,6 +15,7 @@ from pods.placement.request import Fleet, Need, PlacementRequest
 from pods.services import claim as module
 from pods.services.claim import UID_SLOTS, claim, release
 from pods.services.fleet import load_fleet
+from pods.services.room import Place, Snatched
 from pods.states import HostDuty, PodState
 from pods.tests.services.claims import NEED, OWNER, pod_for, take, wrong
 
@@ -251,32 +252,40 @@ def test_contended_is_another_answer_than_full(monkeypatch: pytest.MonkeyPatch) 
     assert not Allocation.objects.exists()
 
 
-def test_a_member_that_joined_meanwhile_is_seen_under_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The group's members are read again in the second round; by the first look alone both would want the better host."""
+def test_a_member_that_joined_meanwhile_is_seen_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group's members are read again in every round; by the first look alone both would want the better host."""
     pod_for(5, hosts=2)
     Host.objects.filter(name="full1-h2").update(used_memory_mib=256)
-    real, joined = load_fleet, []
+    real = module.take_from
 
-    def load(*, lock: bool = False, pod: str | None = None) -> Fleet:
-        fleet = real(lock=lock, pod=pod)
-        if lock:
-            joined.append(member("full1-h1"))
-        return fleet
+    def too_late(*args: Any, **options: Any) -> list[Place]:
+        monkeypatch.setattr(module, "take_from", real)
+        monkeypatch.setattr(module, "load_fleet", load)
+        raise Snatched
 
-    def first_plan_fails(*args: Any) -> list[Allocation]:
-        monkeypatch.setattr(module, "_take", taking)
-        raise module._Snatched
+    def load(**options: Any) -> Fleet:
+        member("full1-h1")
+        return load_fleet(**options)
 
-    taking = module._take
-    monkeypatch.setattr(module, "load_fleet", load)
-    monkeypatch.setattr(module, "_take", first_plan_fails)
-    (row,) = take(spread="host", group="db")
-    assert joined
-    assert Host.objects.get(pk=row.host_id).name == "full1-h2"
+    monkeypatch.setattr(module, "take_from", too_late)
+    with pytest.raises(CapacityExhausted, match="2 already used by the group"):
+        take(2, spread="host", group="db")
+
+
+def test_a_host_that_filled_up_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    pod_for(5, hosts=2)
+    real = module.take_from
+
+    def too_late(*args: Any, **options: Any) -> list[Place]:
+        monkeypatch.setattr(module, "take_from", real)
+        raise Snatched
+
+    monkeypatch.setattr(module, "take_from", too_late)
+    assert len(take(2, spread="host", group="db")) == 2
 
 
 def member(host_name: str) -> Allocation:
     """A member of the group `db` on that host."""
     host = Host.objects.get(name=host_name)
-    fields = {"cpu_m": 0, "memory_mib": 0, "disk_gib": 0, "uid_slot": 99, "group": "db", "spread": "host"}
+    fields = {"cpu_m": 0, "memory_mib": 0, "disk_gib": 0, "uid_slot": 99, "group": "db", "spread": "host", "group_slot": 0}
     return Allocation.objects.create(holder_id=new_id(), account_id=OWNER, host=host, pod=host.pod, **fields)
