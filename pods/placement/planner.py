@@ -52,7 +52,7 @@ class _Picking:
     def __init__(self, request: PlacementRequest, fleet: Fleet, weights: Mapping[str, float], rng: Random) -> None:
         self.request, self.fleet = request, fleet
         self.want = request.need.vector()
-        self.free: Amounts = fleet.free.copy()
+        self.free: Amounts = fleet.free  # copied before the first pick
         self.members = fleet.counts(request.members)
         self.picks: list[int] = []
         self.displaced: set[int] = set()
@@ -62,8 +62,7 @@ class _Picking:
         self._allowed = self._allow()
         self._jitter = np.random.default_rng(rng.getrandbits(64)).random(len(fleet)) * 1e-6
         self._fits = self._judge()
-        self._terms = self._scorer.terms(self.free, self.members)
-        self._score: Column = self._scorer.total(self._terms) + self._jitter
+        self._score: Column = self._scorer.total(self._scorer.terms(self.free, self.members)) + self._jitter
         self._ranked: Column = np.where(self._fits, self._score, -np.inf)
         self._first = self._best(CANDIDATES)
 
@@ -112,6 +111,8 @@ class _Picking:
         return True
 
     def _put(self, row: int) -> None:
+        if self.free is self.fleet.free:
+            self.free = self.free.copy()
         self.picks.append(row)
         self.free[row] -= self.want
         self.members[row] += 1

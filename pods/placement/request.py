@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +94,21 @@ class Guest:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """What is free of hosts: the mean of the dimensions, and the least of them."""
+
+    mean: NDArray[np.floating[Any]]
+    least: NDArray[np.floating[Any]]
+
+
+def shares_of(free: Amounts, capacity: Amounts) -> Shares:
+    """Of rows of equal number."""
+    share = free / np.maximum(capacity, 1)
+    cpu, memory, disk = share[:, 0], share[:, 1], share[:, 2]
+    return Shares((cpu + memory + disk) / 3, np.minimum(np.minimum(cpu, memory), disk))
+
+
+@dataclass(frozen=True)
 class Fleet:
     """All hosts as columns of equal length; `capacity`, `used` and `spot` have one row a host, one column a dimension.
 
@@ -119,11 +136,27 @@ class Fleet:
     residents: Sequence[Guest] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
 
-    @property
+    # Kept with the fleet, so that many requests over one reading share them. Nobody writes into them.
+
+    @cached_property
     def free(self) -> Amounts:
         """What is left for a guest that displaces nobody, never negative."""
         free: Amounts = np.maximum(self.capacity - self.used - self.spot, 0)
         return free
+
+    @cached_property
+    def shares(self) -> Shares:
+        """How empty each host is."""
+        return shares_of(self.free, self.capacity)
+
+    @cached_property
+    def pod_share(self) -> NDArray[np.floating[Any]]:
+        """The free share of memory of each host's pod."""
+        size = max(len(self.pods), 1)
+        free = np.bincount(self.pod, weights=self.free[:, 1], minlength=size)
+        capacity = np.bincount(self.pod, weights=self.capacity[:, 1], minlength=size)
+        share: NDArray[np.floating[Any]] = (free / np.maximum(capacity, 1.0))[self.pod]
+        return share
 
     def __len__(self) -> int:
         return len(self.ids)

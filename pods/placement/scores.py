@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pods.placement.masks import by_pod
-from pods.placement.request import Amounts, Fleet, PlacementRequest
+from pods.placement.request import Amounts, Fleet, PlacementRequest, shares_of
 
 Column = NDArray[np.floating[Any]]
 Rows = NDArray[np.int64] | slice
@@ -46,15 +46,14 @@ class Scorer:
         self._request = request
         self._fleet = fleet
         self._weights = {name: weights.get(name, 0.0) for name in TERMS}
-        self._capacity = np.maximum(fleet.capacity, 1).astype(np.float64)
         self._fixed = self._fixed_terms()
-        self._neighbours = fleet.counts(request.neighbours)
+        self._alone: Column = 1.0 / (1.0 + fleet.counts(request.neighbours))
 
     def _fixed_terms(self) -> dict[str, Column]:
         """Terms that no pick changes."""
         fleet, request = self._fleet, self._request
         fixed = {
-            "pod_spread": self._pod_share(),
+            "pod_spread": fleet.pod_share,
             "calm": 1.0 - fleet.mishaps,
             "image_present": fleet.having(fleet.images, request.image or "").astype(np.float64),
         }
@@ -62,26 +61,15 @@ class Scorer:
             fixed["near"] = (fleet.counts(dict.fromkeys(request.near, 1)) > 0).astype(np.float64)
         return fixed
 
-    def _pod_share(self) -> Column:
-        fleet = self._fleet
-        if not len(fleet):
-            return np.zeros(0)
-        size = len(fleet.pods)
-        free = np.bincount(fleet.pod, weights=fleet.free[:, 1], minlength=size)
-        capacity = np.bincount(fleet.pod, weights=fleet.capacity[:, 1], minlength=size)
-        share: Column = (free / np.maximum(capacity, 1.0))[fleet.pod]
-        return share
-
     def terms(self, free: Amounts, members: NDArray[np.int64], rows: Rows = ALL) -> dict[str, Column]:
         """Every term that has a say, for the rows."""
-        share = free[rows] / self._capacity[rows]
-        cpu, memory, disk = share[:, 0], share[:, 1], share[:, 2]
-        balance = (cpu + memory + disk) / 3
+        untouched = free is self._fleet.free and rows is ALL
+        shares = self._fleet.shares if untouched else shares_of(free[rows], self._fleet.capacity[rows])
         found: dict[str, Column] = {
-            "balance": balance,
-            "pack": 1.0 - balance,
-            "tightest": np.minimum(np.minimum(cpu, memory), disk),
-            "owner_spread": 1.0 / (1.0 + self._neighbours[rows]),
+            "balance": shares.mean,
+            "pack": 1.0 - shares.mean,
+            "tightest": shares.least,
+            "owner_spread": self._alone[rows],
             **{name: column[rows] for name, column in self._fixed.items()},
         }
         if self._request.spread != "none" and self._request.spread_soft:
@@ -90,7 +78,7 @@ class Scorer:
         return {name: found[name] for name in TERMS if name in found and self._weights[name]}
 
     def total(self, terms: Mapping[str, Column]) -> Column:
-        """The weighted sum."""
+        """The weighted sum; zero where no term has a say."""
         total: Column = sum((self._weights[name] * column for name, column in terms.items()), start=np.zeros(1))
         return total
 
