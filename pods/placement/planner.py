@@ -62,7 +62,7 @@ class _Picking:
         self._allowed = self._allow()
         self._jitter = np.random.default_rng(rng.getrandbits(64)).random(len(fleet)) * 1e-6
         self._fits = self._judge()
-        self._score: Column = self._scorer.total(self._scorer.terms(self.free, self.members)) + self._jitter
+        self._score: Column = self._scorer.total(self._scorer.terms(self.free, self.members), len(fleet)) + self._jitter
         self._ranked: Column = np.where(self._fits, self._score, -np.inf)
         self._first = self._best(CANDIDATES)
 
@@ -130,7 +130,7 @@ class _Picking:
     def _rejudge(self, rows: NDArray[np.int64]) -> None:
         """Mask and score of the rows that the last pick touched."""
         terms = self._scorer.terms(self.free, self.members, rows)
-        self._score[rows] = self._scorer.total(terms) + self._jitter[rows]
+        self._score[rows] = self._scorer.total(terms, len(rows)) + self._jitter[rows]
         fits = self._allowed[rows] & room_mask(self.free[rows], self.want)
         apart = spread_mask(self.request, self.fleet, self.members)
         if apart is not None:
@@ -221,7 +221,7 @@ class _Picking:
         """The best hosts as they were before the first pick."""
         rows = self._first[:EXPLAINED]
         terms = self._scorer.terms(self.fleet.free, self.fleet.counts(self.request.members), rows)
-        total = self._scorer.total(terms)
+        total = self._scorer.total(terms, len(rows))
         return tuple(
             {
                 "host": self.fleet.names[int(row)],

@@ -77,9 +77,9 @@ class Scorer:
             found["group_spread"] = 1.0 / (1.0 + together[rows])
         return {name: found[name] for name in TERMS if name in found and self._weights[name]}
 
-    def total(self, terms: Mapping[str, Column]) -> Column:
-        """The weighted sum; zero where no term has a say."""
-        total: Column = sum((self._weights[name] * column for name, column in terms.items()), start=np.zeros(1))
+    def total(self, terms: Mapping[str, Column], size: int) -> Column:
+        """The weighted sum for `size` rows; zero where no term has a say."""
+        total: Column = sum((self._weights[name] * column for name, column in terms.items()), start=np.zeros(size))
         return total
 
     @property

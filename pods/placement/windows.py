@@ -50,8 +50,8 @@ def _days(text: str) -> frozenset[int]:
         return frozenset(range(7))
     days: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        if first not in DAYS or (last or first) not in DAYS:
+        first, dash, last = part.partition("-")
+        if first not in DAYS or (last if dash else first) not in DAYS:
             raise WindowMalformed(f"{part!r} is no day; use {', '.join(DAYS)}, ranges such as mon-fri, or daily.")
         a, b = DAYS.index(first), DAYS.index(last or first)
         days.update(range(a, b + 1) if a <= b else [*range(a, 7), *range(b + 1)])

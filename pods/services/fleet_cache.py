@@ -32,6 +32,7 @@ class FleetCache:
         self._rows: dict[Any, tuple[Any, ...]] = {}
         self._fleet: Fleet | None = None
         self._images: dict[str, list[str]] = {}
+        self._pods: list[dict[str, Any]] = []
         self._horizon = 0
         self._read_at = self._whole_at = float("-inf")
 
@@ -66,39 +67,53 @@ class FleetCache:
         self._horizon = _horizon()
         rows = Host.objects.exclude(duty=HostDuty.RETIRED).order_by("id").values_list(*COLUMNS)
         self._rows = {row[0]: row for row in rows}
+        self._pods = _pods()
         self._images = images_of(None)
         return self._compose()
 
     def _read_changes(self) -> None:
         horizon = _horizon()
         changed = list(Host.objects.filter(changed_tx__gte=self._horizon).values_list(*COLUMNS))
+        pods = _pods()
         self._horizon = horizon
-        if changed:
+        if pods != self._pods:
+            self._pods = pods
+            self._keep(changed)
+            self._compose()
+        elif changed:
             self._take_over(changed)
 
     def _take_over(self, changed: list[tuple[Any, ...]]) -> None:
         """Sums alone are patched into copies of the columns; whatever else changed composes the fleet anew."""
         assert self._fleet is not None
         head = COLUMNS.index("spot_cpu_m")
-        if any(row[0] not in self._rows or row[:head] != self._rows[row[0]][:head] for row in changed):
-            self._rows |= {row[0]: row for row in changed}
-            for row in changed:
-                if row[COLUMNS.index("duty")] == HostDuty.RETIRED:
-                    del self._rows[row[0]]
+        only_sums = all(row[0] in self._rows and row[:head] == self._rows[row[0]][:head] for row in changed)
+        self._keep(changed)
+        if not only_sums:
             self._compose()
             return
-        self._rows |= {row[0]: row for row in changed}
         capacity, used, spot = (column.copy() for column in (self._fleet.capacity, self._fleet.used, self._fleet.spot))
         where = [self._fleet.rows[str(row[0])] for row in changed]
         numbers = np.array([row[head:] for row in changed], dtype=np.int64)
         spot[where, :2], capacity[where], used[where] = numbers[:, :2], numbers[:, 2:5], numbers[:, 5:8]
         self._fleet = replace(self._fleet, capacity=capacity, used=used, spot=spot)
 
+    def _keep(self, changed: list[tuple[Any, ...]]) -> None:
+        self._rows |= {row[0]: row for row in changed}
+        for row in changed:
+            if row[COLUMNS.index("duty")] == HostDuty.RETIRED:
+                del self._rows[row[0]]
+
     def _compose(self) -> Fleet:
         rows = [self._rows[pk] for pk in sorted(self._rows)]
-        pods = list(Pod.objects.order_by("slug"))
+        pods = [Pod(**fields) for fields in self._pods]
         self._fleet = compose(rows, pods, self._images, timezone.now())
         return self._fleet
+
+
+def _pods() -> list[dict[str, Any]]:
+    """What placement asks of pods; equal lists mean that nothing changed."""
+    return list(Pod.objects.order_by("slug").values("id", "slug", "location", "state", "n_plus_one", "time_zone"))
 
 
 def _horizon() -> int:

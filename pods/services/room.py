@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import F, Q
 
-from pods.models import Allocation, Host
+from pods.models import Allocation, Host, Pod
 from pods.placement.request import Need, PlacementRequest
 from pods.states import HostDuty, PodState
 
@@ -87,12 +87,17 @@ def take_from(host_id: UUID, request: PlacementRequest, n: int, account_id: UUID
         pk=host_id,
         duty=HostDuty.ACTIVE,
         reachable=True,
-        pod__state=PodState.OPEN,
+        # Not as a join: the conditions on the host would move into a sub-query, which is not judged again after a wait.
+        pod_id__in=Pod.objects.filter(state=PodState.OPEN).values("pk"),
         used_cpu_m__lte=F("cap_cpu_m") - n * need.cpu_m - yielding * F("spot_cpu_m"),
         used_memory_mib__lte=F("cap_memory_mib") - n * need.memory_mib - yielding * F("spot_memory_mib"),
         used_disk_gib__lte=F("cap_disk_gib") - n * need.disk_gib,
     )
-    if not rows.update(**_changed(need, n, preemptible=spot), next_uid_slot=F("next_uid_slot") + n):
+    try:
+        taken = rows.update(**_changed(need, n, preemptible=spot), next_uid_slot=F("next_uid_slot") + n)
+    except IntegrityError as exc:  # the last fence: a host is never promised beyond what it has
+        raise Snatched from exc
+    if not taken:
         raise Snatched
     pod_id, upto = Host.objects.values_list("pod_id", "next_uid_slot").get(pk=host_id)
     return [Place(host_id, pod_id, slot) for slot in reversed(_unused_slots(host_id, upto - n, n))]
