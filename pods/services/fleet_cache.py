@@ -113,7 +113,8 @@ class FleetCache:
 
 def _pods() -> list[dict[str, Any]]:
     """What placement asks of pods; equal lists mean that nothing changed."""
-    return list(Pod.objects.order_by("slug").values("id", "slug", "location", "state", "n_plus_one", "time_zone"))
+    rows = Pod.objects.order_by("slug").values("id", "slug", "location", "state", "n_plus_one", "time_zone")
+    return [dict(row) for row in rows]
 
 
 def _horizon() -> int:
