@@ -21,6 +21,7 @@ from pods.gear.hypervisor.base import GuestObservation, GuestSpec, Hypervisor, L
 from pods.gear.hypervisor.mac import mac_of
 from pods.models import Address
 from pods.services.gear import hypervisor_of
+from pods.services.spot import yield_spot
 
 STOP_TIMEOUT_S = 30.0
 
@@ -113,6 +114,12 @@ def enter(ctx: StepContext, state: State, **changes: object) -> None:
     )
     if not changed:
         raise LostLease(f"accelerator {ctx.target_id} is gone")
+
+
+def leave_room(ctx: StepContext) -> None:
+    """After `enter`, once the guest is known to be stopped: a preemptible one gives processor and memory back."""
+    if yield_spot(ctx.target_id):
+        Accelerator.objects.filter(pk=ctx.target_id).update(preempt_at=None)
 
 
 def observed(ctx: StepContext, step: str) -> dict[str, object]:

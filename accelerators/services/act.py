@@ -11,7 +11,7 @@ from django.db.models import F
 
 from accelerators.errors import WrongState
 from accelerators.models import Accelerator
-from accelerators.services.create import target_of
+from accelerators.services.target import target_of
 from accelerators.states import TRANSITIONS, State
 from accounts.actor import Actor
 from accounts.models import Account
@@ -55,11 +55,13 @@ def act(
     into: State,
     verb: str,
     check: Check | None = None,
+    prepare: Check | None = None,
     **changes: Any,
 ) -> tuple[Accelerator, Operation]:
     """Move to a passing state and submit the operation that carries it out, in one transaction.
 
-    Raises NotFound, Forbidden, WrongState, OperationInProgress, and what `check` raises.
+    Raises NotFound, Forbidden, WrongState, OperationInProgress, and what `check` (before all else) and `prepare` (once
+    the verb is known to be possible) raise.
     """
     actor.demand("accelerators.write")
     with transaction.atomic():
@@ -73,6 +75,8 @@ def act(
             )
         before = accelerator.state
         operation = submit(Wish(kind, target_of(accelerator, accelerator.pod), params={"before": before}), actor=actor.label)
+        if prepare is not None:
+            prepare(accelerator)
         Accelerator.objects.filter(pk=accelerator.pk).update(state=into, revision=F("revision") + 1, **changes)
         accelerator.refresh_from_db(fields=["state", "revision", *changes])
         emit(

@@ -49,6 +49,8 @@ class OperationKind:
     gives_up: ClassVar[bool] = True
     # Deletions replace whatever exclusive operation is at work on the target.
     supersedes: ClassVar[bool] = False
+    # Kinds that may replace this one although they supersede nothing else.
+    yields_to: ClassVar[frozenset[str]] = frozenset()
 
     def load(self, ctx: StepContext) -> Any:
         """Read what the steps need, once per run; kept as `ctx.subject`."""
