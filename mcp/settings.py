@@ -191,6 +191,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "StepState": "mcp.operations.states.StepState",
         "PodState": "pods.states.PodState",
         "HostState": "pods.states.HostState",
+        "SpotUse": "pods.states.SpotUse",
+        "PreemptReason": "accelerators.states.PreemptReason",
         "HostDuty": "pods.states.HostDuty",
         "FindingState": "pods.states.FindingState",
         "FindingKind": "pods.states.FindingKind",

@@ -47,7 +47,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="accelerator",
             name="preempt_at",
-            field=models.DateTimeField(blank=True, help_text="Under notice: when it will be stopped to give room back.", null=True),
+            field=models.DateTimeField(
+                blank=True, help_text="Under notice: when it will be stopped to give room back.", null=True
+            ),
         ),
         migrations.AddField(
             model_name="accelerator",

@@ -72,8 +72,7 @@ def true_sums(host: Host) -> dict[str, int]:
 
 def _summed(hosts: QuerySet[Host]) -> QuerySet[Host]:
     sums: dict[str, Any] = {
-        f"sum_{name}": Coalesce(Sum(f"allocations__{dimension}", filter=which), 0)
-        for name, (dimension, which) in COUNTED.items()
+        f"sum_{name}": Coalesce(Sum(f"allocations__{dimension}", filter=which), 0) for name, (dimension, which) in COUNTED.items()
     }
     return hosts.annotate(**sums, n_allocations=Count("allocations"))
 

@@ -97,7 +97,7 @@ def _make_room(wishes: Sequence[Wish]) -> None:
 def _replace(present: Operation, by: OperationKind) -> None:
     if not by.supersedes and not _yields(present, by) and present.state != OperationState.NEEDS_ATTENTION:
         raise OperationInProgress(
-            f"{present.kind} is at work on {present.target_name or present.target_id}; wait for it, or cancel it.",
+            f"{present.kind} is at work on {present.target_name or present.target_id}; wait for it{_or_cancel(present)}.",
             context={"operation": str(present.pk)},
         )
     if by.supersedes and present.kind == by.name and present.state != OperationState.NEEDS_ATTENTION:
@@ -106,6 +106,11 @@ def _replace(present: Operation, by: OperationKind) -> None:
             context={"operation": str(present.pk)},
         )
     settle_by_somebody_else(present, Superseded(f"Replaced by {by.name}."))
+
+
+def _or_cancel(present: Operation) -> str:
+    kind = kinds().get(present.kind)
+    return ", or cancel it" if kind is None or kind.cancellable else ""
 
 
 def _yields(present: Operation, by: OperationKind) -> bool:
