@@ -167,7 +167,7 @@ class HostAdmin(ConsoleAdmin):
         """Promised of what may be."""
         return bar(row.used_disk_gib, row.cap_disk_gib, f"{row.used_disk_gib} / {row.cap_disk_gib} GiB")
 
-    def save_model(self, request: HttpRequest, obj: Host, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the service: a plain save would write back what the host counted when the page was opened."""
         wanted = {name: form.cleaned_data[name] for name in form.changed_data}
         edit_host(actor=operator_of(request), host=Host.objects.get(pk=obj.pk), **wanted)

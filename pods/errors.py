@@ -26,6 +26,7 @@ class NotLending(Conflict):
 
     code = "placement.not_lending"
     title = "Its host lends no idle room now"
+    retry = Retry.LATER
 
 
 class NoIdleRoom(Conflict):
@@ -33,6 +34,7 @@ class NoIdleRoom(Conflict):
 
     code = "placement.no_idle_room"
     title = "Its host has no idle room now"
+    retry = Retry.LATER
 
 
 class RoomNotLeft(Conflict):

@@ -106,9 +106,9 @@ class PreemptAccelerator(AcceleratorOperation):
             ctx, State.STOPPED, power_wanted="stopped", preempt_at=None, preempted_at=timezone.now(), **observed(ctx, "stop")
         )  # fmt: skip
         leave_room(ctx)
+        why = reason_of(ctx).label.removesuffix(" then")
         tell(
-            ctx, "accelerator.preempted",
-            f"Stopped, because {reason_of(ctx).label.removesuffix(' then')}. Its disk and address stay; start it when there is room.",
+            ctx, "accelerator.preempted", f"Stopped, because {why}. Its disk and address stay; start it when there is room.",
             {"reason": str(reason_of(ctx))},
         )  # fmt: skip
 

@@ -39,7 +39,8 @@ class Leaving:
 def make_room(host_ids: Iterable[UUID]) -> dict[UUID, Leaving]:
     """Send away as many preemptible guests as it takes until each host holds no more than it may; repeatable.
 
-    The caller holds the hosts' locks in a transaction. Guests on which something is at work are not chosen: whoever looks again later finds them.
+    The caller holds the hosts' locks in a transaction. Guests on which something is at work are not chosen: whoever looks
+    again later finds them.
     """
     return {host_id: _make_room_on(host_id) for host_id in sorted(host_ids)}
 

@@ -24,7 +24,8 @@ FRESH = timedelta(minutes=2)
 # Why a host was left out of a placement, in a customer's words.
 REASONS: Mapping[str, str] = {
     "state": "not taking guests at present", "pod": "in another or a closed pod", "kind": "made for other kinds",
-    "preemptible": "not lending idle room now", "spread": "already used by the group", "cpu": "short of processors", "memory": "short of memory", "disk": "short of disk",
+    "preemptible": "not lending idle room now", "spread": "already used by the group",
+    "cpu": "short of processors", "memory": "short of memory", "disk": "short of disk",
 }  # fmt: skip
 
 

@@ -123,7 +123,8 @@ def present_pod_to_operator(row: Pod, kinds: list[str], networks: Iterable[Netwo
         **present_pod(row, kinds),
         "cpu_overcommit": row.cpu_overcommit, "memory_overcommit": row.memory_overcommit,
         "disk_overcommit": row.disk_overcommit, "reserve_memory_mib": row.reserve_memory_mib,
-        "reserve_disk_gib": row.reserve_disk_gib, "resolvers": row.resolvers, "dns_suffix": row.dns_suffix, "time_zone": row.time_zone,
+        "reserve_disk_gib": row.reserve_disk_gib, "resolvers": row.resolvers, "dns_suffix": row.dns_suffix,
+        "time_zone": row.time_zone,
         "queue": row.queue, "created_at": row.created_at,
         "networks": [{"slug": n.slug, **{name: getattr(n, name) for name in NETWORK_FIELDS}} for n in networks],
     }  # fmt: skip

@@ -281,8 +281,8 @@ def _check_room(state: HostState, spec: base.GuestSpec) -> None:
     for nic in spec.nics:
         if nic.bridge not in state.bridges:
             raise GearRefused(f"{state.name} has no bridge {nic.bridge}.")
-    guest = state.guests.get(_name(spec.guest_id))
-    _check_memory(state, spec.guest_id, spec.limits.memory_mib, runs=guest is not None and guest.running)
+    itself = state.guests.get(_name(spec.guest_id))
+    _check_memory(state, spec.guest_id, spec.limits.memory_mib, runs=itself is not None and itself.running)
     disk = sum(guest.limits.disk_gib for guest in others) + spec.limits.disk_gib
     if disk > state.disk_gib * state.disk_overcommit:
         raise DiskFull(f"{state.name} has no room left for {spec.limits.disk_gib} GiB.")
