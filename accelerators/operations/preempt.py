@@ -93,7 +93,7 @@ class PreemptAccelerator(AcceleratorOperation):
     )
 
     def settle(self, ctx: StepContext, outcome: str) -> None:
-        """Stopped, and its processor and memory given back; its disk, address and name stay."""
+        """Stopped (or still in the trash), and processor and memory given back; disk, address and name stay."""
         waited = ctx.data("wait")
         if waited.get("called_off"):
             _settled(ctx, preempt_at=None, preempt_reason="")
@@ -102,8 +102,9 @@ class PreemptAccelerator(AcceleratorOperation):
         if waited.get("left"):
             _settled(ctx, preempt_at=None)
             return
+        trashed = Accelerator.objects.filter(pk=ctx.target_id, state=State.TRASHED).exists()
         enter(
-            ctx, State.STOPPED, power_wanted="stopped", preempt_at=None, preempted_at=timezone.now(), **observed(ctx, "stop")
+            ctx, State.TRASHED if trashed else State.STOPPED, power_wanted="stopped", preempt_at=None, preempted_at=timezone.now(), **observed(ctx, "stop")
         )  # fmt: skip
         leave_room(ctx)
         why = reason_of(ctx).label.removesuffix(" then")

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accelerators.models import Accelerator
 from accelerators.services.power import start
-from accelerators.services.preempt import idle, lodging, make_room, preempt
+from accelerators.services.preempt import at_hand, make_room, preempt
 from accelerators.states import PreemptReason, State
 from accounts.actor import system
 from accounts.models import Account
@@ -51,7 +51,7 @@ def _call_back_from(host: Host) -> int:
         end = schedule.lent_until(now)
         reason = PreemptReason.LENDING if end is None else PreemptReason.WINDOW
         until = None if end is None else end - timedelta(seconds=settings.PREEMPT_STOP_S)
-        return len(preempt(idle(lodging(host.pk)), reason, until))
+        return len(preempt(at_hand(host.pk), reason, until))
 
 
 def forget_notices() -> int:

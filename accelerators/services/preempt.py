@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accelerators.models import Accelerator
 from accelerators.services.target import target_of
-from accelerators.states import PreemptReason
+from accelerators.states import PreemptReason, State
 from accounts.actor import system
 from mcp.events.services.audit import audit
 from mcp.operations.models import Operation
@@ -50,7 +50,7 @@ def _make_room_on(host_id: UUID) -> Leaving:
     cpu_m, memory_mib = overfull(host_id)
     if cpu_m or memory_mib:
         going_cpu_m, going_memory_mib = _going(host_id)
-        rows = {str(row.pk): row for row in idle(lodging(host_id))}
+        rows = {str(row.pk): row for row in at_hand(host_id)}
         lodgers = [Lodger(key, row.cpu_m, row.memory_mib, row.settled_at) for key, row in rows.items()]
         victims = choose_victims(lodgers, cpu_m=cpu_m - going_cpu_m, memory_mib=memory_mib - going_memory_mib)
         told = len(preempt([rows[one.id] for one in victims], PreemptReason.ROOM))
@@ -85,8 +85,13 @@ def idle(accelerator_ids: Sequence[UUID]) -> list[Accelerator]:
     return [row for row in held if row.pk not in at_work]
 
 
+def at_hand(host_id: UUID) -> list[Accelerator]:
+    """Preemptible guests of a host that can be told to leave now; locked. One in the trash may run if its return failed."""
+    return [row for row in idle(lodging(host_id)) if row.state in (State.RUNNING, State.STOPPED, State.TRASHED)]
+
+
 def preempt(rows: Sequence[Accelerator], reason: PreemptReason, until: datetime | None = None) -> list[Operation]:
-    """Submit what tells and then stops them; `rows` come from `idle`. `until`: stop then, instead of after a whole notice."""
+    """Submit what tells and then stops them; `rows` come from `at_hand`. `until`: stop then, instead of after a whole notice."""
     actor = system("preemption")
     params = {"reason": str(reason), "until": until.isoformat() if until is not None else None}
     wishes = [Wish("accelerator.preempt", target_of(row, row.pod), params=params) for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from accelerators.services.preempt import idle, make_room
 from accelerators.states import State
 from accelerators.testing.lending import PLACES, let_notice_pass, make_lending_world, running_memory, running_spot
 from accelerators.testing.world import World, unclean, unequal_sums
-from mcp.errors import ControlPlaneError
+from mcp.errors import Conflict
 from mcp.events.models import AuditEntry, Event
 from mcp.operations.crash import install
 from mcp.operations.engine import run
@@ -327,10 +328,8 @@ def act_at_random(world: World, random: Random, number: int) -> None:
             (1, lambda: restart(actor=world.actor, accelerator_id=row.pk)),
             (2, lambda: delete(actor=world.actor, accelerator_id=row.pk, now=random.random() < 0.7)),
         ]
-    try:
+    with suppress(Conflict):
         random.choices([what for _, what in choices], [weight for weight, _ in choices])[0]()
-    except ControlPlaneError as error:
-        assert error.status < 500, error
 
 
 @pytest.mark.parametrize("seed", range(6))
