@@ -103,9 +103,8 @@ class PreemptAccelerator(AcceleratorOperation):
             _settled(ctx, preempt_at=None)
             return
         trashed = Accelerator.objects.filter(pk=ctx.target_id, state=State.TRASHED).exists()
-        enter(
-            ctx, State.TRASHED if trashed else State.STOPPED, power_wanted="stopped", preempt_at=None, preempted_at=timezone.now(), **observed(ctx, "stop")
-        )  # fmt: skip
+        left = {"power_wanted": "stopped", "preempt_at": None, "preempted_at": timezone.now(), **observed(ctx, "stop")}
+        enter(ctx, State.TRASHED if trashed else State.STOPPED, **left)
         leave_room(ctx)
         why = reason_of(ctx).label.removesuffix(" then")
         tell(
