@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pods.placement.windows import DAYS, open_until, opens_next, parse_windows
 
-MONDAY = datetime(2026, 3, 2)
+MONDAY = datetime.fromisoformat("2026-03-02")  # local, as windows are
 MINUTES = st.integers(0, 7 * 24 * 60 - 1).map(lambda minutes: MONDAY + timedelta(minutes=minutes))
 TIMES = st.tuples(st.integers(0, 47), st.integers(0, 47)).filter(lambda pair: pair[0] != pair[1])
 WINDOW = st.builds(

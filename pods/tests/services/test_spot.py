@@ -129,8 +129,9 @@ def test_starts_and_firm_claims_at_once_never_lend_what_is_promised() -> None:
     pod = make_pod("race", hosts=1, memory_mib=512 + 1024)
     Host.objects.filter(pod=pod).update(spot="always", cap_memory_mib=6 * 256)
     holders = [promise(preemptible=True) for _ in range(6)]
-    for holder in holders:
-        yield_spot(holder)
+    with transaction.atomic():
+        for holder in holders:
+            yield_spot(holder)
     Host.objects.filter(pod=pod).update(cap_memory_mib=4 * 256)
     barrier, outcomes = threading.Barrier(8), []
 
