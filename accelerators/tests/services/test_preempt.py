@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accelerators.models import Accelerator
 from accelerators.services.delete import delete
+from accelerators.services.examinations import lent_room_comes_back
 from accelerators.services.lent_room import call_back, forget_notices
 from accelerators.services.power import restart, start, stop
 from accelerators.services.preempt import idle, make_room
@@ -272,6 +273,17 @@ def test_a_host_whose_room_shrinks_is_put_right(lending: World) -> None:
     let_notice_pass()
     drain()
     assert sorted(states(*spots)) == ["running", "running", "running", "stopped"]
+
+
+def test_the_doctor_tells_of_an_overfull_host_that_nobody_leaves(lending: World) -> None:
+    spots = full_of_spots(lending)
+    assert list(lent_room_comes_back()) == []
+    Host.objects.update(cap_memory_mib=3 * 256)
+    (finding,) = lent_room_comes_back()
+    assert "holds more than it may" in finding.sentence
+    call_back()
+    assert list(lent_room_comes_back()) == [], "somebody is on the way out"
+    assert len(spots) == PLACES
 
 
 def test_idle_leaves_out_what_something_is_at_work_on(lending: World) -> None:
