@@ -35,7 +35,7 @@ class TrashAccelerator(AcceleratorOperation):
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """In the trash with its clock running; or stopped, if that was cancelled or failed."""
         if outcome == "succeeded":
-            enter(ctx, State.TRASHED, **observed(ctx, "stop"))
+            enter(ctx, State.TRASHED, preempt_at=None, **observed(ctx, "stop"))
             leave_room(ctx)
             tell(ctx, "accelerator.trashed", "Moved to the trash; it can be restored until the clock runs out.")
             return

@@ -40,7 +40,7 @@ class StopAccelerator(AcceleratorOperation):
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """Stopped; or still running, as far as we know, and the reconciler looks again."""
         if outcome == "succeeded":
-            enter(ctx, State.STOPPED, **observed(ctx, "stop"))
+            enter(ctx, State.STOPPED, preempt_at=None, **observed(ctx, "stop"))
             leave_room(ctx)
             tell(ctx, "accelerator.stopped", "Stopped.")
             return

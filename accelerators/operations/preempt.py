@@ -37,7 +37,7 @@ def reason_of(ctx: StepContext) -> PreemptReason:
 def give_notice(ctx: StepContext) -> None:
     """Say when and why; a notice that runs already keeps its time."""
     reason, until = reason_of(ctx), ctx.params.get("until")
-    row = Accelerator.objects.select_for_update().get(pk=ctx.target_id)
+    row = Accelerator.objects.get(pk=ctx.target_id)
     whole = timezone.now() + timedelta(seconds=settings.PREEMPT_NOTICE_S)
     at = row.preempt_at or (datetime.fromisoformat(until) if until else whole)
     Accelerator.objects.filter(pk=row.pk).update(preempt_at=at, preempt_reason=reason, revision=F("revision") + 1)

@@ -45,7 +45,7 @@ def _call_back_from(host: Host) -> int:
     if not ending and not any(overfull(host.pk)):
         return 0
     with transaction.atomic():
-        Host.objects.select_for_update().get(pk=host.pk)
+        Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         if not ending:
             return make_room([host.pk])[host.pk].told
         end = schedule.lent_until(now)

@@ -76,7 +76,7 @@ def idle(accelerator_ids: Sequence[UUID]) -> list[Accelerator]:
     if not accelerator_ids:
         return []
     rows = Accelerator.objects.select_for_update(
-        of=("self",), skip_locked=connection.features.has_select_for_update_skip_locked
+        of=("self",), no_key=True, skip_locked=connection.features.has_select_for_update_skip_locked
     )  # fmt: skip
     held = list(rows.select_related("pod").filter(pk__in=accelerator_ids).order_by("pk"))
     ids = [row.pk for row in held]

@@ -27,7 +27,7 @@ def reconcile_host(host: Host) -> Report:
     """One look at one host and what follows from it. Repeatable. Raises gear errors when the host does not answer."""
     inventory = hypervisor_of(host).inventory()
     with transaction.atomic():
-        Host.objects.select_for_update().get(pk=host.pk)
+        Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         wanted = wanted_on(host)
         report = compare(wanted, inventory, _left_since(inventory, wanted))
         _record_powers(report, inventory)

@@ -39,7 +39,7 @@ def load_fleet(*, lock: bool = False, pod: str | None = None, residents: bool = 
     if pod is not None:
         hosts = hosts.filter(pod__in=pods)
     if lock:
-        hosts = hosts.select_for_update(of=("self",))
+        hosts = hosts.select_for_update(of=("self",), no_key=True)
     fleet = compose(list(hosts.values_list(*COLUMNS)), pods, images_of(None if pod is None else pods), timezone.now())
     return with_residents(fleet) if residents else fleet
 

@@ -36,7 +36,7 @@ def hold_spot(holder_id: UUID, need: Need) -> bool:
     row = Allocation.objects.select_for_update().filter(holder_id=holder_id, preemptible=True, memory_mib=0).first()
     if row is None:
         return False
-    host = Host.objects.select_for_update(of=("self",)).select_related("pod").get(pk=row.host_id)
+    host = Host.objects.select_for_update(of=("self",), no_key=True).select_related("pod").get(pk=row.host_id)
     _demand_lent(host, timezone.now())
     _demand_room(host, need)
     _count(row, need)
