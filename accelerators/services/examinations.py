@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accelerators.models import Accelerator
 from accelerators.services.preempt import LEAVING
@@ -13,6 +13,7 @@ from mcp.health.doctor import Finding, Level, examines
 from mcp.operations.models import Operation
 from mcp.operations.states import ACTIVE
 from pods.models import Address, Allocation, Host, Image, Network
+from pods.services.spot import OVERFULL
 from pods.states import AddressState
 
 SHOWN = 5
@@ -65,10 +66,11 @@ def passing_states_have_operations() -> Iterator[Finding]:
 @examines("lent room")
 def lent_room_comes_back() -> Iterator[Finding]:
     """Hosts that hold more than they may, with nobody on the way out; the clock sends somebody away within half a minute."""
-    more = Q(used_cpu_m__gt=F("cap_cpu_m") - F("spot_cpu_m")) | Q(used_memory_mib__gt=F("cap_memory_mib") - F("spot_memory_mib"))
     lodging = Allocation.objects.filter(host=OuterRef(OuterRef("pk")), preemptible=True, memory_mib__gt=0)
     leaving = Operation.objects.filter(target_id__in=lodging.values("holder_id"), kind__in=LEAVING, state__in=sorted(ACTIVE))
-    for host in Host.objects.filter(more, ~Exists(leaving), spot_memory_mib__gt=0).select_related("pod").order_by("name")[:SHOWN]:
+    for host in (
+        Host.objects.filter(OVERFULL, ~Exists(leaving), spot_memory_mib__gt=0).select_related("pod").order_by("name")[:SHOWN]
+    ):
         yield Finding(
             Level.WARN, "lent room", f"{host.pod.slug}/{host.name} holds more than it may, and nobody is on the way out.",
             "If it lasts for more than a minute: does the clock run? `./manage.py doctor --only worker`.",

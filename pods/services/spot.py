@@ -10,16 +10,18 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from pods.errors import NoIdleRoom, NotLending
 from pods.models import Allocation, Host
 from pods.placement.request import Need
-from pods.services.lending import FOREVER, Schedule, schedule_of
+from pods.services.lending import Schedule, schedule_of
 from pods.states import HostDuty
 
 SIDES = ("cpu_m", "memory_mib")
+# Hosts that hold more than they may, as a condition.
+OVERFULL = Q(used_cpu_m__gt=F("cap_cpu_m") - F("spot_cpu_m")) | Q(used_memory_mib__gt=F("cap_memory_mib") - F("spot_memory_mib"))
 
 
 def holds_spot(holder_id: UUID) -> bool:
@@ -122,8 +124,3 @@ def _demand_room(host: Host, need: Need) -> None:
             f"Its host has no idle {' and '.join(short)} for it now; try again later, or make another one where there is room.",
             context={"short": short},
         )
-
-
-__all__ = [
-    "FOREVER", "count_in", "hold_spot", "holds_spot", "lead", "must_give_back", "overfull", "yield_spot",
-]  # fmt: skip

@@ -144,6 +144,15 @@ def test_hosts_that_lend_nothing_are_not_asked(nights: World, django_assert_num_
         assert call_back() == 0
 
 
+def test_hosts_that_always_lend_and_have_room_cost_nothing(nights: World, django_assert_num_queries: Any) -> None:
+    running_spot(nights, "spot")
+    Host.objects.update(spot="always")
+    with django_assert_num_queries(1):
+        assert call_back() == 0
+    with django_assert_num_queries(1):
+        assert bring_back() == 0
+
+
 # --- coming back ---------------------------------------------------------------------------------------------------------
 
 
