@@ -34,16 +34,17 @@ class PlanAdmin(ConsoleAdmin):
         "price_monthly",
         "price_yearly",
         "currency",
+        "preemptible",
         "active",
     )
-    list_filter = ("active", "kind")
+    list_filter = ("active", "preemptible", "kind")
     search_ids = ("pk",)
     search_text = ("slug", "name")
     may_add = True
     editable = EDITABLE
     fields = (
         "slug", "name", "kind", "memory_mib", "vcpus", "disk_gib", "processes", "price_hourly", "price_monthly", "price_yearly",
-        "currency", "active", "position", "created_at",
+        "currency", "preemptible", "comes_back", "active", "position", "created_at",
     )  # fmt: skip
     readonly_fields = ("created_at",)
 
@@ -62,6 +63,7 @@ class AcceleratorAdmin(ConsoleAdmin):
     search_help_text = "The id of an accelerator, account or host; an account's slug; or a part of a name."
     fieldsets = (
         (None, {"fields": ("name", "account", "shown_state", "power", "shown_addresses", "links", "created_at")}),
+        ("Preemption", {"fields": ("preemptible", ("preempt_at", "preempt_reason"), "preempted_at")}),
         (
             "What it is",
             {

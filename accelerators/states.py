@@ -23,6 +23,14 @@ class State(models.TextChoices):
     DELETED = "deleted"
 
 
+class PreemptReason(models.TextChoices):
+    """Why a preemptible accelerator has to go; the label follows "because"."""
+
+    ROOM = "room", "a firm plan needs its room"
+    WINDOW = "window", "the hours in which its host lends idle room are over then"
+    LENDING = "lending", "its host lends no idle room any more"
+
+
 S = State
 SETTLED: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.FAILED, S.TRASHED, S.DELETED})
 PASSING: frozenset[str] = frozenset(set(S.values) - SETTLED)

@@ -13,6 +13,7 @@ from celery import shared_task
 from django.db import connection
 
 from accelerators.services.delete import empty_trash as empty
+from accelerators.services.lent_room import bring_back, call_back, forget_notices
 from accelerators.services.reconcile import reconcile_host
 from mcp.celery import app
 from pods.gear.errors import GearError
@@ -46,6 +47,14 @@ def only_once(host_id: UUID) -> Iterator[bool]:
 def empty_trash() -> None:
     """Delete for good what has lain in the trash long enough."""
     empty()
+
+
+@shared_task(name="accelerators.look_after_lent_room")
+def look_after_lent_room() -> None:
+    """Have preemptible accelerators leave in time, and come back when there is room."""
+    call_back()
+    forget_notices()
+    bring_back()
 
 
 @shared_task(name="pods.heartbeat_hosts")

@@ -191,6 +191,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "StepState": "mcp.operations.states.StepState",
         "PodState": "pods.states.PodState",
         "HostState": "pods.states.HostState",
+        "SpotUse": "pods.states.SpotUse",
+        "PreemptReason": "accelerators.states.PreemptReason",
         "HostDuty": "pods.states.HostDuty",
         "FindingState": "pods.states.FindingState",
         "FindingKind": "pods.states.FindingKind",
@@ -241,6 +243,11 @@ PLACEMENT_REFRESH_S = env.number("MCP_PLACEMENT_REFRESH_S", 0.5)
 PLACEMENT_RELOAD_S = env.number("MCP_PLACEMENT_RELOAD_S", 60)
 # For how long a host on which guests failed is avoided.
 MISHAPS_REMEMBERED_S = env.number("MCP_MISHAPS_REMEMBERED_S", 3600)
+# Preemptible accelerators: how long before they are told that they will be stopped, how long a clean stop may take, and how
+# often it is looked whether somebody must leave or may come back.
+PREEMPT_NOTICE_S = env.number("MCP_PREEMPT_NOTICE_S", 120)
+PREEMPT_STOP_S = 40.0
+PREEMPT_LOOK_S = 15.0
 THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),
@@ -267,6 +274,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "heartbeats": {"task": "pods.heartbeat_hosts", "schedule": HEARTBEAT_PERIOD_S, "options": {"expires": 10}},
     "reconcile": {"task": "pods.reconcile_hosts", "schedule": RECONCILE_PERIOD_S, "options": {"expires": 30}},
     "trash": {"task": "accelerators.empty_trash", "schedule": 60.0, "options": {"expires": 60}},
+    "lent": {"task": "accelerators.look_after_lent_room", "schedule": PREEMPT_LOOK_S, "options": {"expires": 15}},
     "pulses": {"task": "mcp.health.forget_the_dead", "schedule": 3600.0, "options": {"expires": 600}},
     "forms": {"task": "mcp.web.forget_form_tokens", "schedule": 3600.0, "options": {"expires": 600}},
     "forget": {"task": "mcp.api.forget_idempotency_keys", "schedule": 3600.0, "options": {"expires": 600}},

@@ -16,6 +16,7 @@ from mcp.web.console import ConsoleAdmin, Verb, badge, bar, pretty
 from mcp.web.templatetags.portal import ago
 from pods.models import Address, Allocation, Host, Image, ImageCopy, Network, Pod
 from pods.services.duty import set_duty
+from pods.services.edit_host import edit_host
 from pods.services.edit_image import edit_image
 from pods.services.enrol import reprobe_host
 from pods.services.pod_state import set_pod_state
@@ -39,7 +40,7 @@ class PodAdmin(ConsoleAdmin):
     search_text = ("slug", "name", "location")
     editable = (
         "name", "location", "cpu_overcommit", "memory_overcommit", "disk_overcommit", "reserve_memory_mib",
-        "reserve_disk_gib", "resolvers", "dns_suffix",
+        "reserve_disk_gib", "resolvers", "dns_suffix", "time_zone",
     )  # fmt: skip
     exclude = ("sealed_ssh_key",)
     verbs = (
@@ -118,11 +119,13 @@ class HostAdmin(ConsoleAdmin):
     fieldsets = (
         (None, {"fields": ("name", "pod", "shown_state", "duty_reason", "seen", "last_error")}),
         ("Room", {"fields": ("guests", "cpu", "memory", "disk")}),
+        ("Idle room lent to preemptible accelerators", {"fields": ("spot", "spot_windows", "lent")}),
         ("How it is reached", {"fields": (("driver", "address"), ("port", "user"), "host_key", ("kinds", "traits"))}),
         ("What the last probe found", {"fields": ("probed_at", "shown_facts", "boot_id", "inventory_at")}),
         ("Its guests", {"fields": ("links",)}),
     )
-    readonly_fields = ("shown_state", "seen", "cpu", "memory", "disk", "shown_facts", "links")
+    readonly_fields = ("shown_state", "seen", "cpu", "memory", "disk", "shown_facts", "links", "lent")
+    editable = ("spot", "spot_windows")
     verbs = (
         Verb("probe", "Probe now", _probe, lambda row: row.duty != HostDuty.RETIRED),
         Verb("resume", "Resume", _duty(HostDuty.ACTIVE, "takes guests again."), _may(HostDuty.ACTIVE)),
@@ -163,6 +166,19 @@ class HostAdmin(ConsoleAdmin):
     def disk(self, row: Host) -> SafeString:
         """Promised of what may be."""
         return bar(row.used_disk_gib, row.cap_disk_gib, f"{row.used_disk_gib} / {row.cap_disk_gib} GiB")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Through the service: a plain save would write back what the host counted when the page was opened."""
+        wanted = {name: form.cleaned_data[name] for name in form.changed_data}
+        edit_host(actor=operator_of(request), host=Host.objects.get(pk=obj.pk), **wanted)
+
+    @admin.display(description="lent now")
+    def lent(self, row: Host) -> SafeString:
+        """Of what is not promised firmly."""
+        return bar(
+            row.spot_memory_mib, row.cap_memory_mib - row.used_memory_mib,
+            f"{row.spot_cpu_m / 1000:g} processors, {row.spot_memory_mib / 1024:.1f} GiB of {row.pod}'s idle room",
+        )  # fmt: skip
 
     @admin.display(description="facts")
     def shown_facts(self, row: Host) -> SafeString:

@@ -21,6 +21,29 @@ class PlacementContended(ControlPlaneError):
     retry = Retry.LATER
 
 
+class NotLending(Conflict):
+    """A preemptible accelerator cannot start: its host lends no idle room now; `context['lends_at']` tells when it does."""
+
+    code = "placement.not_lending"
+    title = "Its host lends no idle room now"
+    retry = Retry.LATER
+
+
+class NoIdleRoom(Conflict):
+    """A preemptible accelerator cannot start: its host lends idle room and has none left; `context['short']` tells of what."""
+
+    code = "placement.no_idle_room"
+    title = "Its host has no idle room now"
+    retry = Retry.LATER
+
+
+class RoomNotLeft(Conflict):
+    """The accelerators that were to make room did not leave in time."""
+
+    code = "placement.room_not_left"
+    title = "The room did not come free in time"
+
+
 class AddressesExhausted(Conflict):
     """The pod's network has no address to give."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, PolymorphicProxySerializer
 from rest_framework.request import Request
@@ -14,6 +15,7 @@ from rest_framework.response import Response
 from accelerators.api.present import present_all, present_id, present_ids, shown
 from accelerators.api.shapes import AcceleratorEdit, AcceleratorShape, AcceleratorsMade, DryRunShape, NewAccelerator
 from accelerators.models import Accelerator, Plan
+from accelerators.operations.steps import START
 from accelerators.services.create import Created, create_accelerators
 from accelerators.services.delete import delete
 from accelerators.services.edit import Edit, edit_accelerator
@@ -151,9 +153,25 @@ def _made(created: Created) -> Outcome:
     return Outcome(
         present, status=202, operations=created.operations, price=difference(created.accelerators[0].plan, len(ids)),
         location=f"{API}/operations?batch={first.batch_id}" if many else f"{API}/operations/{first.pk}",
-        limits_after=lambda: present_limits(created.limits_after), placement=created.placement.for_customer(),
+        limits_after=lambda: present_limits(created.limits_after), placement=_placement(created), steps=_steps(created),
         etag=None if many else revision_tag,
     )  # fmt: skip
+
+
+def _placement(created: Created) -> dict[str, Any]:
+    """With `room_by` where preemptible accelerators must leave first: when they will have been told to."""
+    by = created.room_by
+    return created.placement.for_customer() | ({} if by is None else {"room_by": by.isoformat()})
+
+
+def _steps(created: Created) -> list[str]:
+    """What will be done; with the wait for room, where there is one."""
+    titles = [step.title for step in created.operations[0].steps]
+    if created.room_by is None:
+        return titles
+    before = titles.index(START.title)
+    waits = f"Waiting up to {settings.PREEMPT_NOTICE_S:g} s and a stop for preemptible accelerators to leave"
+    return [*titles[:before], waits, *titles[before:]]
 
 
 class AcceleratorView(CustomerView):

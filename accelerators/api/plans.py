@@ -49,6 +49,10 @@ class PlanShape(serializers.Serializer[Any]):
     vcpus = serializers.CharField(help_text="A decimal; 0.25 is a quarter of a processor.")
     disk_gib = serializers.IntegerField()
     processes = serializers.IntegerField(help_text="At most so many processes and threads.")
+    preemptible = serializers.BooleanField(
+        help_text="Uses what is idle, at a lower price; stopped with notice when a firm plan needs the room or lending ends."
+    )  # fmt: skip
+    comes_back = serializers.BooleanField(help_text="Whether what was preempted starts again by itself when there is room.")
     price = PriceShape()
 
 
@@ -69,6 +73,8 @@ class PlanEdit(StrictSerializer):
     price_yearly = serializers.DecimalField(12, 2, required=False, min_value=Decimal(0), max_value=MOST)
     active = Flag(required=False, help_text="false: not sold any more; what runs of it goes on.")
     position = Number(required=False, min_value=0, max_value=32_000)
+    preemptible = Flag(required=False, help_text="Of what is made from now on; what exists stays as it is.")
+    comes_back = Flag(required=False, help_text="For a preemptible plan: start again by itself when there is room.")
 
 
 class NewPlan(PlanEdit):
@@ -91,7 +97,8 @@ def present_plan(row: Plan) -> dict[str, Any]:
     """As customers see it."""
     return {
         "id": row.pk, "slug": row.slug, "name": row.name, "kind": row.kind, "memory_mib": row.memory_mib,
-        "vcpus": str(row.vcpus), "disk_gib": row.disk_gib, "processes": row.processes, "price": row.price,
+        "vcpus": str(row.vcpus), "disk_gib": row.disk_gib, "processes": row.processes, "preemptible": row.preemptible,
+        "comes_back": row.comes_back, "price": row.price,
     }  # fmt: skip
 
 
@@ -166,7 +173,7 @@ class OperatorPlanView(OperatorView):
 
     @changing(PlanEdit, OperatorPlanShape, "editPlan", "Change a plan", method="patch", tags=["operator"])
     def patch(self, request: Request, ref: str) -> Response:
-        """Name, price, order, and whether it is sold."""
+        """Name, price, order, whether it is sold, and whether what is made of it from now on is preemptible."""
         row, body = find(Plan.objects.all(), ref, name="slug", what="plan"), parsed(PlanEdit, request)
         demand_match(request, tag_of(present_plan_to_operator(row)))
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from accelerators.api.plans import PriceShape
 from accelerators.models.accelerator import POWER
 from accelerators.services.wish import MAX_COUNT, MAX_SCRIPT_BYTES, POLICIES
-from accelerators.states import State
+from accelerators.states import PreemptReason, State
 from accounts.api.account import LimitShape
 from accounts.api.operations import OperationShape
 from mcp.api.fields import Flag, Number, StrictSerializer, Text, TextMap
@@ -74,6 +74,9 @@ class AcceleratorShape(serializers.Serializer[Any]):
     near = serializers.CharField()
     near_policy = serializers.ChoiceField(choices=POLICIES)
     preemptible = serializers.BooleanField(help_text="Stopped with notice when a firm plan needs its room.")
+    preempt_at = serializers.DateTimeField(allow_null=True, help_text="Under notice: when it will be stopped to give room back.")
+    preempt_reason = serializers.ChoiceField(choices=PreemptReason.choices, allow_blank=True, help_text="Why it goes, or went.")
+    preempted_at = serializers.DateTimeField(allow_null=True, help_text="When it was stopped so; null once it was started again.")
     price = PriceShape()
     first_boot_exit = serializers.IntegerField(allow_null=True, help_text="How the user script ended.")
     failure = FailureShape(allow_null=True)

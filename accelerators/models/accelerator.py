@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accelerators.models.plan import Plan
-from accelerators.states import State
+from accelerators.states import PreemptReason, State
 from accounts.models import Account
 from mcp.ids import new_id
 from pods.models import Host, Image, Pod
@@ -52,6 +52,8 @@ class Accelerator(models.Model):
     near = models.CharField(max_length=64, blank=True, help_text="The group whose hosts it is to share.")
     near_policy = models.CharField(max_length=9, choices=POLICY, default="preferred")
     preemptible = models.BooleanField(default=False)
+    preempt_at = models.DateTimeField(null=True, blank=True, help_text="Under notice: when it will be stopped to give room back.")
+    preempt_reason = models.CharField(max_length=8, choices=PreemptReason.choices, blank=True)
     preempted_at = models.DateTimeField(
         null=True, blank=True, help_text="When it lost its room to a firm plan or a window's end."
     )
@@ -79,6 +81,8 @@ class Accelerator(models.Model):
             models.Index(fields=["account", "-created_at", "-id"], name="accelerator_of_account"),
             models.Index(fields=["-created_at", "-id"], name="accelerator_newest"),
             models.Index(fields=["host"], name="accelerator_on_host", condition=~Q(state="deleted")),
+            models.Index(fields=["preempt_at"], name="accelerator_under_notice", condition=Q(preempt_at__isnull=False)),
+            models.Index(fields=["preempted_at"], name="accelerator_preempted", condition=Q(preempted_at__isnull=False)),
             models.Index(fields=["trash_until"], name="accelerator_trash", condition=Q(state="trashed")),
         ]
 

@@ -31,6 +31,9 @@ class Plan(models.Model):
     preemptible = models.BooleanField(
         default=False, help_text="Uses what is idle, and is stopped with notice when a firm plan needs the room."
     )
+    comes_back = models.BooleanField(
+        default=False, help_text="Preempted accelerators of it start again by themselves when there is idle room."
+    )
     price_hourly = models.DecimalField(max_digits=12, decimal_places=4)
     price_monthly = models.DecimalField(max_digits=12, decimal_places=2)
     price_yearly = models.DecimalField(max_digits=12, decimal_places=2)

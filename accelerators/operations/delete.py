@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accelerators.models import Tag
 from accelerators.operations.steps import CONFIGURE, REACH, START, STOP, unbuild
-from accelerators.operations.subject import AcceleratorOperation, enter, observed, subject_of, tell
+from accelerators.operations.subject import AcceleratorOperation, enter, leave_room, observed, subject_of, tell
 from accelerators.services.release import release_holdings, remember
 from accelerators.states import State
 from mcp.operations.context import StepContext
@@ -35,7 +35,8 @@ class TrashAccelerator(AcceleratorOperation):
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """In the trash with its clock running; or stopped, if that was cancelled or failed."""
         if outcome == "succeeded":
-            enter(ctx, State.TRASHED, **observed(ctx, "stop"))
+            enter(ctx, State.TRASHED, preempt_at=None, **observed(ctx, "stop"))
+            leave_room(ctx)
             tell(ctx, "accelerator.trashed", "Moved to the trash; it can be restored until the clock runs out.")
             return
         enter(ctx, State.STOPPED, power_wanted="stopped", trash_until=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from accelerators.operations.steps import CONFIGURE, REACH, START, STOP
-from accelerators.operations.subject import AcceleratorOperation, enter, observed, tell
+from accelerators.operations.subject import AcceleratorOperation, enter, leave_room, observed, tell
 from accelerators.states import State
 from mcp.operations.context import StepContext
 from mcp.operations.kinds import Step, register
@@ -40,7 +40,8 @@ class StopAccelerator(AcceleratorOperation):
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """Stopped; or still running, as far as we know, and the reconciler looks again."""
         if outcome == "succeeded":
-            enter(ctx, State.STOPPED, **observed(ctx, "stop"))
+            enter(ctx, State.STOPPED, preempt_at=None, **observed(ctx, "stop"))
+            leave_room(ctx)
             tell(ctx, "accelerator.stopped", "Stopped.")
             return
         enter(ctx, State.RUNNING, power_wanted="running")

@@ -19,8 +19,9 @@ from mcp.secrets import unseal
 from pods.gear.errors import GearError, GearUnreachable
 from pods.gear.hypervisor.base import GuestObservation, GuestSpec, Hypervisor, Limits, Nic
 from pods.gear.hypervisor.mac import mac_of
-from pods.models import Address
+from pods.models import Address, Host
 from pods.services.gear import hypervisor_of
+from pods.services.spot import yield_spot
 
 STOP_TIMEOUT_S = 30.0
 
@@ -57,6 +58,15 @@ class AcceleratorOperation(OperationKind):
             raise GearUnreachable(f"{host.name} has not answered since {host.last_seen_at or host.created_at:%F %T}.")
         hypervisor = hypervisor_of(host) if host is not None else None
         return Subject(accelerator, spec_of(accelerator), hypervisor)
+
+    def hold(self, ctx: StepContext) -> None:
+        """The accelerator; of a preemptible one its host first, whose room is given back or counted."""
+        rows = Accelerator.objects.filter(pk=ctx.target_id)
+        known = vars(ctx).get("subject")  # read already in this run, or not at all
+        subject = known.accelerator if isinstance(known, Subject) else rows.only("preemptible", "host_id").first()
+        if subject is not None and subject.preemptible and subject.host_id is not None:
+            Host.objects.select_for_update(no_key=True).values_list("pk").get(pk=subject.host_id)
+        rows.select_for_update(no_key=True).values_list("pk").first()
 
     def public_error(self, error: ControlPlaneError) -> str:
         """Drivers' details name hosts and paths; customers read the class of the failure."""
@@ -113,6 +123,11 @@ def enter(ctx: StepContext, state: State, **changes: object) -> None:
     )
     if not changed:
         raise LostLease(f"accelerator {ctx.target_id} is gone")
+
+
+def leave_room(ctx: StepContext) -> None:
+    """After `enter`, once the guest is known to be stopped: a preemptible one gives processor and memory back."""
+    yield_spot(ctx.target_id)
 
 
 def observed(ctx: StepContext, step: str) -> dict[str, object]:

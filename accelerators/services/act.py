@@ -11,7 +11,7 @@ from django.db.models import F
 
 from accelerators.errors import WrongState
 from accelerators.models import Accelerator
-from accelerators.services.create import target_of
+from accelerators.services.target import target_of
 from accelerators.states import TRANSITIONS, State
 from accounts.actor import Actor
 from accounts.models import Account
@@ -21,6 +21,7 @@ from mcp.events.services.audit import audit
 from mcp.events.services.emit import emit
 from mcp.operations.models import Operation
 from mcp.operations.services.submit import Wish, submit
+from pods.models import Host
 
 Check = Callable[[Accelerator], None]
 
@@ -29,22 +30,28 @@ Check = Callable[[Accelerator], None]
 GIVING_BACK = frozenset({"accelerator.stop", "accelerator.trash", "accelerator.delete"})
 
 
-def lock(accelerator_id: UUID, actor: Actor, *, giving_back: bool = False) -> Accelerator:
+def lock(accelerator_id: UUID, actor: Actor, *, giving_back: bool = False, taking_room: bool = False) -> Accelerator:
     """The row, locked after its account; the caller holds a transaction.
 
+    With `taking_room` the host of a preemptible one is locked between the two: whoever looks at a host does it before
+    the accelerators there.
     Raises NotFound for another account's, AccountSuspended unless something is given back or an operator asks.
     """
     rows = Accelerator.objects.all()
     if not actor.is_operator:
         rows = rows.filter(account=actor.demand_account())
-    account_id = rows.filter(pk=accelerator_id).values_list("account_id", flat=True).first()
-    if account_id is None:
+    found = rows.filter(pk=accelerator_id).values_list("account_id", "host_id", "preemptible").first()
+    if found is None:
         raise NotFound(f"There is no accelerator {accelerator_id} in this account.")
+    account_id, host_id, preemptible = found
     if giving_back or actor.is_operator:
-        Account.objects.select_for_update().get(pk=account_id)
+        Account.objects.select_for_update(no_key=True).get(pk=account_id)
     else:
         lock_account(account_id)
-    return rows.select_for_update(of=("self",)).select_related("pod", "account", "plan", "image").get(pk=accelerator_id)
+    if taking_room and preemptible and host_id is not None:
+        Host.objects.select_for_update(no_key=True).values_list("pk").get(pk=host_id)
+    held = rows.select_for_update(of=("self",), no_key=True)
+    return held.select_related("pod", "account", "plan", "image").get(pk=accelerator_id)
 
 
 def act(
@@ -55,15 +62,17 @@ def act(
     into: State,
     verb: str,
     check: Check | None = None,
+    prepare: Check | None = None,
     **changes: Any,
 ) -> tuple[Accelerator, Operation]:
     """Move to a passing state and submit the operation that carries it out, in one transaction.
 
-    Raises NotFound, Forbidden, WrongState, OperationInProgress, and what `check` raises.
+    Raises NotFound, Forbidden, WrongState, OperationInProgress, and what `check` (before all else) and `prepare` (once
+    the verb is known to be possible) raise.
     """
     actor.demand("accelerators.write")
     with transaction.atomic():
-        accelerator = lock(accelerator_id, actor, giving_back=kind in GIVING_BACK)
+        accelerator = lock(accelerator_id, actor, giving_back=kind in GIVING_BACK, taking_room=prepare is not None)
         if check is not None:
             check(accelerator)
         if into not in TRANSITIONS[accelerator.state] and accelerator.state != into:
@@ -73,6 +82,8 @@ def act(
             )
         before = accelerator.state
         operation = submit(Wish(kind, target_of(accelerator, accelerator.pod), params={"before": before}), actor=actor.label)
+        if prepare is not None:
+            prepare(accelerator)
         Accelerator.objects.filter(pk=accelerator.pk).update(state=into, revision=F("revision") + 1, **changes)
         accelerator.refresh_from_db(fields=["state", "revision", *changes])
         emit(

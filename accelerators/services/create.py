@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -12,6 +13,8 @@ from django.db import IntegrityError, transaction
 from accelerators.errors import NameTaken
 from accelerators.models import Accelerator, Tag
 from accelerators.planning.names import numbered
+from accelerators.services.preempt import make_room
+from accelerators.services.target import target_of
 from accelerators.services.wish import Chosen, CreateWish, check, choose
 from accelerators.states import State
 from accounts.actor import Actor
@@ -21,7 +24,7 @@ from mcp.events.services.audit import audit
 from mcp.events.services.emit import emit
 from mcp.ids import new_id
 from mcp.operations.models import Operation
-from mcp.operations.services.submit import Target, Wish, submit_many
+from mcp.operations.services.submit import Wish, submit_many
 from mcp.secrets import seal
 from pods.errors import AddressesExhausted
 from pods.models import Allocation, Network, Pod
@@ -39,6 +42,8 @@ class Created:
     operations: list[Operation]
     limits_after: list[LimitUse]
     placement: Explanation
+    # When preemptible accelerators will have been told to leave, where some must before these can start.
+    room_by: datetime | None = None
 
 
 def create_accelerators(*, actor: Actor, wish: CreateWish) -> Created:
@@ -58,9 +63,10 @@ def create_accelerators(*, actor: Actor, wish: CreateWish) -> Created:
         claimed = _claim(account, wish, chosen, ids)
         _lease(account, claimed.allocations)
         accelerators = _write(account, wish, chosen, names, claimed.allocations)
-        operations = _submit(actor, accelerators, claimed.allocations, claimed.explanation)
+        room_by = {host_id: leaving.by for host_id, leaving in make_room(claimed.displaced).items()}
+        operations = _submit(actor, accelerators, claimed, room_by)
         _note(actor, account, accelerators, operations)
-    return Created(accelerators, operations, limits, claimed.explanation)
+    return Created(accelerators, operations, limits, claimed.explanation, max(room_by.values(), default=None))
 
 
 def _demand_room(account: Account, chosen: Chosen, count: int) -> list[LimitUse]:
@@ -136,23 +142,20 @@ def _write(
     return rows
 
 
-def target_of(accelerator: Accelerator, pod: Pod) -> Target:
-    """An accelerator as the target of operations: its pod's queue, and a place in its host's, pod's and account's lane."""
-    lanes = [f"account:{accelerator.account_id}", f"pod:{accelerator.pod_id}"]
-    if accelerator.host_id is not None:
-        lanes.append(f"host:{accelerator.host_id}")
-    return Target(
-        type="accelerator", id=accelerator.pk, name=accelerator.name, account_id=accelerator.account_id,
-        queue=pod.queue, lanes=tuple(lanes),
-    )  # fmt: skip
-
-
 def _submit(
-    actor: Actor, accelerators: Sequence[Accelerator], allocations: Sequence[Allocation], explanation: Explanation
+    actor: Actor, accelerators: Sequence[Accelerator], claimed: Claimed, room_by: Mapping[UUID, datetime]
 ) -> list[Operation]:
-    pods = {pod.pk: pod for pod in Pod.objects.filter(pk__in={row.pod_id for row in allocations})}
-    placement = {"operator": explanation.for_operator(), "customer": explanation.for_customer()}
-    wishes = [Wish("accelerator.create", target_of(row, pods[row.pod_id]), placement=placement) for row in accelerators]
+    """Those whose host is to be left by others first are told so: they wait before they start."""
+    pods = {pod.pk: pod for pod in Pod.objects.filter(pk__in={row.pod_id for row in claimed.allocations})}
+    placement = {"operator": claimed.explanation.for_operator(), "customer": claimed.explanation.for_customer()}
+    waits = {host_id: {"room_by": by.isoformat()} for host_id, by in room_by.items()}
+    wishes = [
+        Wish(
+            "accelerator.create", target_of(row, pods[row.pod_id]), placement=placement,
+            params=waits.get(row.host_id, {}) if row.host_id else {},
+        )
+        for row in accelerators
+    ]  # fmt: skip
     return submit_many(wishes, actor=actor.label, batch_id=new_id() if len(wishes) > 1 else None)
 
 

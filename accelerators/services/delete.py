@@ -12,6 +12,7 @@ from django.utils import timezone
 from accelerators.errors import Protected, WrongState
 from accelerators.models import Accelerator
 from accelerators.services.act import act
+from accelerators.services.idle_room import RETURNED, hold_idle_room
 from accelerators.states import State
 from accounts.actor import Actor, system
 from mcp.errors import ControlPlaneError
@@ -52,10 +53,13 @@ def _refuse_protected(accelerator: Accelerator) -> None:
 
 
 def undelete(*, actor: Actor, accelerator_id: UUID) -> tuple[Accelerator, Operation]:
-    """Bring an accelerator back from the trash and start it. Raises WrongState, NotFound, Forbidden."""
+    """Bring an accelerator back from the trash and start it. Raises WrongState, NotFound, Forbidden.
+
+    A preemptible one takes idle room on its host first: raises NotLending, NoIdleRoom.
+    """
     return act(
         actor=actor, accelerator_id=accelerator_id, kind="accelerator.undelete", into=State.RESTORING, verb="restored",
-        check=_demand_trashed, power_wanted="running",
+        check=_demand_trashed, prepare=hold_idle_room, power_wanted="running", **RETURNED,
     )  # fmt: skip
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accelerators.models import Accelerator
+from accelerators.services.preempt import LEAVING
 from accelerators.states import State
 from mcp.health.doctor import Finding, Level, examines
 from mcp.operations.models import Operation
 from mcp.operations.states import ACTIVE
-from pods.models import Address, Allocation, Image, Network
+from pods.models import Address, Allocation, Host, Image, Network
+from pods.services.spot import OVERFULL
 from pods.states import AddressState
 
 SHOWN = 5
@@ -59,6 +61,20 @@ def passing_states_have_operations() -> Iterator[Finding]:
         yield Finding(
             Level.FAIL, "passing states", f"{row.name} ({row.pk}) is {row.state}, and no operation works on it.", REPORT
         )
+
+
+@examines("lent room")
+def lent_room_comes_back() -> Iterator[Finding]:
+    """Hosts that hold more than they may, with nobody on the way out; the clock sends somebody away within half a minute."""
+    lodging = Allocation.objects.filter(host=OuterRef(OuterRef("pk")), preemptible=True, memory_mib__gt=0)
+    leaving = Operation.objects.filter(target_id__in=lodging.values("holder_id"), kind__in=LEAVING, state__in=sorted(ACTIVE))
+    for host in (
+        Host.objects.filter(OVERFULL, ~Exists(leaving), spot_memory_mib__gt=0).select_related("pod").order_by("name")[:SHOWN]
+    ):
+        yield Finding(
+            Level.WARN, "lent room", f"{host.pod.slug}/{host.name} holds more than it may, and nobody is on the way out.",
+            "If it lasts for more than a minute: does the clock run? `./manage.py doctor --only worker`.",
+        )  # fmt: skip
 
 
 @examines("images")

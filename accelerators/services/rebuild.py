@@ -8,7 +8,8 @@ from django.db import transaction
 
 from accelerators.models import Accelerator
 from accelerators.services.act import act, lock
-from accelerators.services.create import target_of
+from accelerators.services.idle_room import RETURNED, hold_idle_room
+from accelerators.services.target import target_of
 from accelerators.states import State
 from accounts.actor import Actor
 from mcp.errors import Forbidden
@@ -19,13 +20,14 @@ from mcp.operations.services.submit import Wish, submit
 def remake(*, actor: Actor, accelerator_id: UUID) -> tuple[Accelerator, Operation]:
     """Build a guest that vanished from its host again, from its image, at its address. What was on its disk is lost.
 
-    Operators only, as the answer to a finding. Raises Forbidden, WrongState, OperationInProgress.
+    Operators only, as the answer to a finding. Raises Forbidden, WrongState, OperationInProgress,
+    and for a preemptible one NotLending, NoIdleRoom.
     """
     if not actor.is_operator:
         raise Forbidden("Only operators build a vanished guest anew.")
     return act(
         actor=actor, accelerator_id=accelerator_id, kind="accelerator.remake", into=State.RESTORING,
-        verb="built anew", power_wanted="running", missing_since=None,
+        verb="built anew", prepare=hold_idle_room, power_wanted="running", missing_since=None, **RETURNED,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accelerators.models import Accelerator
 from accelerators.operations.subject import limits_of
 from accelerators.planning.reconcile import Difference, Report, WantedGuest, compare
+from accelerators.services.idle_room import match_books
 from accelerators.states import PRESENT, State
 from mcp.events.services.emit import emit
 from mcp.operations.models import Operation
@@ -26,10 +27,11 @@ def reconcile_host(host: Host) -> Report:
     """One look at one host and what follows from it. Repeatable. Raises gear errors when the host does not answer."""
     inventory = hypervisor_of(host).inventory()
     with transaction.atomic():
-        Host.objects.select_for_update().get(pk=host.pk)
+        Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         wanted = wanted_on(host)
         report = compare(wanted, inventory, _left_since(inventory, wanted))
         _record_powers(report, inventory)
+        match_books(host, report.powers, inventory.taken_at)
         _record_missing(report, inventory)
         _record_findings(host, report, inventory.taken_at)
         _record_copies(host, inventory)

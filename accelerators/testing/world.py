@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from django.db.models import Sum
-
 from accelerators.models import Accelerator, Plan
 from accelerators.services.create import Created, create_accelerators
 from accelerators.services.wish import CreateWish
@@ -96,6 +94,13 @@ def ensure_small_plan() -> None:
     Plan.objects.get_or_create(slug="zone-256m", defaults={"name": "1/4 GiB", **size, **prices})
 
 
+def ensure_spot_plan(slug: str = "spot-256m", **fields: Any) -> Plan:
+    """A preemptible plan of the small one's size."""
+    prices = {"price_hourly": Decimal("0.0110"), "price_monthly": Decimal("8.00"), "price_yearly": Decimal("80.00")}
+    size = {"memory_mib": 256, "vcpus": Decimal(1), "disk_gib": 5, "processes": 256}
+    return Plan.objects.get_or_create(slug=slug, defaults={"name": slug, "preemptible": True, **size, **prices, **fields})[0]
+
+
 def number_of_port(name: str) -> int:
     """Simulated hosts of different pods share names; a port of its own keeps their addresses apart."""
     return 1024 + zlib.crc32(name.encode()) % 60_000
@@ -122,11 +127,14 @@ def unclean(world: World, *, expected: frozenset[str] = frozenset()) -> list[str
 
 
 def unequal_sums() -> list[str]:
-    """Hosts whose `used_*` differs from the sum of their allocations."""
+    """Hosts whose `used_*` or `spot_*` differ from the sums of their firm and preemptible allocations."""
     faults = []
     for host in Host.objects.all():
-        sums = host.allocations.aggregate(cpu=Sum("cpu_m"), memory=Sum("memory_mib"), disk=Sum("disk_gib"))
-        wanted = (sums["cpu"] or 0, sums["memory"] or 0, sums["disk"] or 0)
-        if wanted != (host.used_cpu_m, host.used_memory_mib, host.used_disk_gib):
-            faults.append(f"{host.name}: used {host.used_cpu_m, host.used_memory_mib, host.used_disk_gib}, allocations {wanted}")
+        rows = list(host.allocations.values_list("preemptible", "cpu_m", "memory_mib", "disk_gib"))
+        firm = [sum(row[column] for row in rows if not row[0]) for column in (1, 2)]
+        spot = [sum(row[column] for row in rows if row[0]) for column in (1, 2)]
+        wanted = (*firm, sum(row[3] for row in rows), *spot)
+        said = (host.used_cpu_m, host.used_memory_mib, host.used_disk_gib, host.spot_cpu_m, host.spot_memory_mib)
+        if wanted != said:
+            faults.append(f"{host.name}: counts {said}, allocations {wanted}")
     return faults

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accelerators.services.create import create_accelerators
 from accelerators.web.forms import CreateForm, image_choices
-from accelerators.web.quote import quote_for
+from accelerators.web.quote import notice_words, quote_for
 from accounts.actor import Actor
 from accounts.models import SshKey
 from accounts.services.ssh_keys import add_ssh_key, parse_public_key
@@ -53,7 +53,8 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
 def quote(request: HttpRequest, actor: Actor) -> HttpResponse:
     """The price panel alone, for htmx."""
     actor.demand("accelerators.write")
-    return render(request, "accelerators/_quote.html", {"quote": quote_for(actor, request.POST.dict())})
+    context = {"quote": quote_for(actor, request.POST.dict()), "notice": notice_words()}
+    return render(request, "accelerators/_quote.html", context)
 
 
 def _make(actor: Actor, form: CreateForm) -> str:
@@ -94,5 +95,8 @@ def _sent(request: HttpRequest) -> dict[str, object]:
 
 def _show(request: HttpRequest, actor: Actor, form: CreateForm, status: int = 200) -> HttpResponse:
     values = {name: str(form[name].value() or "") for name in ("plan", "image", "pod", "count", "spread")}
-    context = {"form": form, "quote": quote_for(actor, values), "chosen_plan": values["plan"]}
+    context = {
+        "form": form, "quote": quote_for(actor, values), "chosen_plan": values["plan"], "notice": notice_words(),
+        "preemptible_offered": any(plan.preemptible for plan in form.plans),
+    }  # fmt: skip
     return render(request, "accelerators/create.html", context, status=status)

@@ -24,7 +24,8 @@ FRESH = timedelta(minutes=2)
 # Why a host was left out of a placement, in a customer's words.
 REASONS: Mapping[str, str] = {
     "state": "not taking guests at present", "pod": "in another or a closed pod", "kind": "made for other kinds",
-    "spread": "already used by the group", "cpu": "short of processors", "memory": "short of memory", "disk": "short of disk",
+    "preemptible": "not lending idle room now", "spread": "already used by the group",
+    "cpu": "short of processors", "memory": "short of memory", "disk": "short of disk",
 }  # fmt: skip
 
 
@@ -53,7 +54,7 @@ def verbs_for(accelerator: Accelerator, actor: Actor) -> Verbs:
     return Verbs(
         start=State.STARTING in nexts,
         stop=State.STOPPING in nexts,
-        restart=State.RESTARTING in nexts,
+        restart=State.RESTARTING in nexts and accelerator.preempt_at is None,
         delete=State.DELETING in nexts,
         restore=accelerator.state == State.TRASHED,
         edit=accelerator.state != State.DELETED,

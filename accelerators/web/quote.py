@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
+from django.conf import settings
 from django.db import transaction
 
 from accelerators.models import Plan
-from accelerators.services.create import create_accelerators
+from accelerators.services.create import Created, create_accelerators
 from accelerators.services.wish import MAX_COUNT, CreateWish
 from accounts.actor import Actor
 from accounts.services.limits import LimitUse
 from mcp.errors import ControlPlaneError
 from mcp.ids import new_id
+
+SHOWN = ("accelerators", "memory_mib", "vcpus", "disk_gib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Quote:
     fits: bool = False
     limits: list[LimitUse] = field(default_factory=list)
     error: ControlPlaneError | None = None
+    waits: bool = False
 
     @property
     def monthly(self) -> Decimal:
@@ -54,10 +58,11 @@ def quote_for(actor: Actor, data: Mapping[str, str]) -> Quote:
         spread=data.get("spread", ""), ssh_keys=[],
     )  # fmt: skip
     try:
-        limits = _rehearse(actor, wish)
+        created = _rehearse(actor, wish)
     except ControlPlaneError as error:
         return Quote(plan, count, error=error)
-    return Quote(plan, count, fits=True, limits=limits)
+    limits = [line for line in created.limits_after if line.resource in SHOWN]
+    return Quote(plan, count, fits=True, limits=limits, waits=created.room_by is not None)
 
 
 def _count(text: str) -> int:
@@ -67,10 +72,15 @@ def _count(text: str) -> int:
         return 1
 
 
-def _rehearse(actor: Actor, wish: CreateWish) -> list[LimitUse]:
+def _rehearse(actor: Actor, wish: CreateWish) -> Created:
     """The whole acceptance, then nothing of it. Raises what it would raise."""
     with transaction.atomic():
         created = create_accelerators(actor=actor, wish=wish)
         transaction.set_rollback(True)
-    shown = ("accelerators", "memory_mib", "vcpus", "disk_gib")
-    return [line for line in created.limits_after if line.resource in shown]
+    return created
+
+
+def notice_words() -> str:
+    """How long preemptible accelerators are told before."""
+    seconds = settings.PREEMPT_NOTICE_S
+    return f"{seconds / 60:g} minutes" if seconds > 60 and seconds % 60 == 0 else f"{seconds:g} seconds"

@@ -60,8 +60,11 @@ def limits_with_use(account: Account) -> list[LimitUse]:
 
 
 def lock_account(account_id: UUID) -> Account:
-    """The first lock of every request that takes something. Raises Conflict if it is closed, AccountSuspended."""
-    account = Account.objects.select_for_update().get(pk=account_id)
+    """The first lock of every request that takes something. Raises Conflict if it is closed, AccountSuspended.
+
+    Without its key: whoever writes rows that refer to the account proves at his commit that it is there, and must not wait.
+    """
+    account = Account.objects.select_for_update(no_key=True).get(pk=account_id)
     if account.state == Account.State.CLOSED:
         raise Conflict(f"The account {account.slug} is closed.")
     if account.state == Account.State.SUSPENDED:

@@ -62,12 +62,15 @@ class StepContext:
         return next(record for record in self.steps if record.name == step)
 
     @contextmanager
-    def fenced(self) -> Iterator[None]:
+    def fenced(self, *, holding: bool = False) -> Iterator[None]:
         """A transaction that holds the operation's row and proves that the lease is still ours.
 
+        `holding`: the target too, and before it (`OperationKind.hold`); for whatever writes more than the operation.
         Raises LostLease (and rolls back) when another worker took over or the operation was settled by somebody else.
         """
         with transaction.atomic():
+            if holding:
+                self.kind.hold(self)
             held = (
                 Operation.objects.select_for_update()
                 .filter(pk=self.operation.pk, fence=self.fence, state=OperationState.RUNNING)

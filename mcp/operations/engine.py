@@ -103,7 +103,7 @@ def _carry_out(ctx: StepContext, step: Step, record: StepRecord) -> None:
     record.state, record.finished_at, record.message = StepState.DONE, stamp(), ""
     if step.record is None:
         return  # written together with the beginning of the next step, or with the settling
-    with ctx.fenced():
+    with ctx.fenced(holding=True):
         step.record(ctx)
         ctx.write(progress=_progress(ctx), message="", troubled_since=None)
     crash_point(ctx, step.name, "after-record")
@@ -257,7 +257,7 @@ def _take_back(ctx: StepContext, step: Step, record: StepRecord) -> None:
         step.undo(ctx)
         crash_point(ctx, step.name, "after-undo")
     record.state, record.finished_at = StepState.UNDONE, stamp()
-    with ctx.fenced():
+    with ctx.fenced(holding=step.undo_record is not None):
         if step.undo_record is not None:
             step.undo_record(ctx)
         ctx.write(troubled_since=None)
@@ -271,7 +271,7 @@ def _settle(ctx: StepContext, outcome: OperationState) -> None:
     for record in ctx.steps:
         if record.state == StepState.PENDING:
             record.state = StepState.SKIPPED
-    with ctx.fenced():
+    with ctx.fenced(holding=True):
         ctx.kind.settle(ctx, outcome.value)
         Ticket.objects.filter(operation=ctx.operation).delete()
         ctx.write(

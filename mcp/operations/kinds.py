@@ -49,10 +49,19 @@ class OperationKind:
     gives_up: ClassVar[bool] = True
     # Deletions replace whatever exclusive operation is at work on the target.
     supersedes: ClassVar[bool] = False
+    # Kinds that may replace this one although they supersede nothing else.
+    yields_to: ClassVar[frozenset[str]] = frozenset()
 
     def load(self, ctx: StepContext) -> Any:
         """Read what the steps need, once per run; kept as `ctx.subject`."""
         return None
+
+    def hold(self, ctx: StepContext) -> None:
+        """Lock what `settle` and `record` write, before the operation's own row is locked.
+
+        Requests lock their target first and its operations then; workers must do it in the same order, or both would wait
+        for each other.
+        """
 
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """Write the domain's final state, inside the transaction that settles the operation.

@@ -25,7 +25,7 @@ from pods.placement.request import DIMENSIONS
 from pods.services.duty import set_duty
 from pods.services.edit_host import edit_host
 from pods.services.enrol import HostWish, add_host, look_at, probe_host, reprobe_host
-from pods.states import HostDuty, HostState
+from pods.states import HostDuty, HostState, SpotUse
 
 ORDER = ("name", "created_at")
 FILTERS = {
@@ -61,6 +61,10 @@ class HostShape(serializers.Serializer[Any]):
     host_key = serializers.CharField()
     kinds = serializers.ListField(child=serializers.CharField())
     traits = serializers.ListField(child=serializers.CharField())
+    spot = serializers.ChoiceField(choices=SpotUse.choices, help_text="When it lends idle room to preemptible accelerators.")
+    spot_windows = serializers.ListField(child=serializers.CharField(), help_text="In its pod's time zone.")
+    spot_cpu_m = serializers.IntegerField(help_text="What preemptible accelerators use now, on top of what is promised.")
+    spot_memory_mib = serializers.IntegerField()
     guests = serializers.IntegerField()
     cpu_m = RoomShape(help_text="Thousandths of a processor.")
     memory_mib = RoomShape()
@@ -96,6 +100,13 @@ class HostEdit(StrictSerializer):
     host_key = Text(max_length=4096, required=False)
     traits = serializers.ListField(child=Text(max_length=64), required=False, max_length=50)
     options = serializers.DictField(required=False)
+    spot = serializers.ChoiceField(
+        choices=SpotUse.choices, required=False, help_text="When it lends idle room to preemptible accelerators."
+    )  # fmt: skip
+    spot_windows = serializers.ListField(
+        child=Text(max_length=64), required=False, max_length=14,
+        help_text='For spot=windows, such as "mon-fri 19:00-07:00" or "daily 00:00-24:00", in its pod\'s time zone.',
+    )  # fmt: skip
 
 
 class DutyReason(StrictSerializer):
@@ -115,7 +126,8 @@ def present_host(row: Host) -> dict[str, Any]:
         "id": row.pk, "name": row.name, "pod": row.pod.slug, "state": row.state.value, "duty": row.duty,
         "duty_reason": row.duty_reason, "reachable": row.reachable, "driver": row.driver, "address": row.address,
         "port": row.port, "user": row.user, "host_key": row.host_key, "kinds": row.kinds, "traits": row.traits,
-        "guests": row.guests, **rooms, "facts": row.facts, "last_error": row.last_error,
+        "spot": row.spot, "spot_windows": row.spot_windows, "spot_cpu_m": row.spot_cpu_m,
+        "spot_memory_mib": row.spot_memory_mib, "guests": row.guests, **rooms, "facts": row.facts, "last_error": row.last_error,
         "last_seen_at": row.last_seen_at, "probed_at": row.probed_at, "inventory_at": row.inventory_at,
         "created_at": row.created_at,
     }  # fmt: skip

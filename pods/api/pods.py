@@ -63,6 +63,7 @@ class OperatorPodShape(PodShape):
     reserve_disk_gib = serializers.IntegerField()
     resolvers = serializers.ListField(child=serializers.CharField())
     dns_suffix = serializers.CharField()
+    time_zone = serializers.CharField()
     queue = serializers.CharField()
     networks = NetworkShape(many=True)
     created_at = serializers.DateTimeField()
@@ -81,6 +82,7 @@ class PodEdit(StrictSerializer):
     reserve_disk_gib = Number(required=False, min_value=0, max_value=1_000_000_000)
     resolvers = serializers.ListField(child=serializers.IPAddressField(protocol="IPv4"), required=False, max_length=3)
     dns_suffix = Text(max_length=120, required=False, allow_blank=True)
+    time_zone = Text(max_length=64, required=False, help_text="In which its hosts' windows are meant, such as Europe/Amsterdam.")
     queue = Text(max_length=64, required=False)
 
 
@@ -122,6 +124,7 @@ def present_pod_to_operator(row: Pod, kinds: list[str], networks: Iterable[Netwo
         "cpu_overcommit": row.cpu_overcommit, "memory_overcommit": row.memory_overcommit,
         "disk_overcommit": row.disk_overcommit, "reserve_memory_mib": row.reserve_memory_mib,
         "reserve_disk_gib": row.reserve_disk_gib, "resolvers": row.resolvers, "dns_suffix": row.dns_suffix,
+        "time_zone": row.time_zone,
         "queue": row.queue, "created_at": row.created_at,
         "networks": [{"slug": n.slug, **{name: getattr(n, name) for name in NETWORK_FIELDS}} for n in networks],
     }  # fmt: skip

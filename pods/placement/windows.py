@@ -87,3 +87,17 @@ def _closings(windows: Sequence[Window], at: datetime) -> list[datetime]:
                 if opens <= at < closes:
                     found.append(closes)
     return found
+
+
+def opens_next(windows: Sequence[Window], now: datetime) -> datetime | None:
+    """When room is lent next (local time): now if a window is open, else the next opening; None without windows."""
+    if _closings(windows, now):
+        return now
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    openings = [
+        midnight + timedelta(days=ahead, minutes=window.start)
+        for ahead in range(8)
+        for window in windows
+        if (midnight + timedelta(days=ahead)).weekday() in window.days
+    ]
+    return min((opening for opening in openings if opening > now), default=None)

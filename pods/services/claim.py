@@ -143,7 +143,7 @@ class _Claim:
         pods = Pod.objects.filter(n_plus_one=True)
         if self.request.pod is not None:
             pods = pods.filter(slug=self.request.pod)
-        list(pods.select_for_update().order_by("pk").values_list("pk"))
+        list(pods.select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
     def _take(self, decision: Decision) -> Claimed:
         """Hosts in id order: no deadlock."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from mcp.health.doctor import Finding, Level, examines, mends
@@ -33,26 +34,47 @@ def hosts_answer() -> Iterator[Finding]:
         )  # fmt: skip
 
 
+# What a host counts, and which of its allocations make it up: preemptible guests' disk is promised like anybody's.
+COUNTED: Mapping[str, tuple[str, Q]] = {
+    "used_cpu_m": ("cpu_m", Q(allocations__preemptible=False)),
+    "used_memory_mib": ("memory_mib", Q(allocations__preemptible=False)),
+    "used_disk_gib": ("disk_gib", Q()),
+    "spot_cpu_m": ("cpu_m", Q(allocations__preemptible=True)),
+    "spot_memory_mib": ("memory_mib", Q(allocations__preemptible=True)),
+}
+
+
 @examines("sums")
 def sums_add_up() -> Iterator[Finding]:
     """Whether what hosts say is used is the sum of their allocations; two columns of one query."""
     for host in wrong_sums()[:SHOWN]:
-        said = {d: getattr(host, f"used_{d}") for d in DIMENSIONS} | {"guests": host.guests}
-        real = {d: getattr(host, f"sum_{d}") for d in DIMENSIONS} | {"guests": host.n_allocations}  # type: ignore[attr-defined]  # annotated
+        said = {name: getattr(host, name) for name in COUNTED} | {"guests": host.guests}
         yield Finding(
-            Level.FAIL, "sums", f"{host.name} counts {said} as used, and its allocations add up to {real}.",
+            Level.FAIL, "sums", f"{host.name} counts {said} as used, and its allocations add up to {true_sums(host)}.",
             "Run `./manage.py doctor --fix-sums` and report this as a bug: nothing should be able to cause it.",
         )  # fmt: skip
 
 
 def wrong_sums() -> list[Host]:
-    """Hosts whose counters differ from their allocations, with the true sums as sum_* and n_allocations."""
-    sums = {f"sum_{d}": Coalesce(Sum(f"allocations__{d}"), 0) for d in DIMENSIONS}
-    rows = Host.objects.annotate(**sums, n_allocations=Count("allocations"))
+    """Hosts whose counters differ from their allocations; `true_sums` reads what those add up to."""
+    rows = _summed(Host.objects.all())
     same = Q(guests=F("n_allocations"))
-    for dimension in DIMENSIONS:
-        same &= Q(**{f"used_{dimension}": F(f"sum_{dimension}")})
+    for name in COUNTED:
+        same &= Q(**{name: F(f"sum_{name}")})
     return list(rows.exclude(same).order_by("name"))
+
+
+def true_sums(host: Host) -> dict[str, int]:
+    """What a host that `wrong_sums` answered should count."""
+    sums = {name: int(getattr(host, f"sum_{name}")) for name in COUNTED}
+    return sums | {"guests": int(host.n_allocations)}  # type: ignore[attr-defined]  # annotated
+
+
+def _summed(hosts: QuerySet[Host]) -> QuerySet[Host]:
+    sums: dict[str, Any] = {
+        f"sum_{name}": Coalesce(Sum(f"allocations__{dimension}", filter=which), 0) for name, (dimension, which) in COUNTED.items()
+    }
+    return hosts.annotate(**sums, n_allocations=Count("allocations"))
 
 
 @mends
@@ -61,13 +83,13 @@ def fix_sums() -> Iterator[str]:
     for host in wrong_sums():
         with transaction.atomic():
             locked = Host.objects.select_for_update().get(pk=host.pk)
-            sums = {d: locked.allocations.aggregate(s=Coalesce(Sum(d), 0))["s"] for d in DIMENSIONS}
-            for dimension, total in sums.items():
-                setattr(locked, f"used_{dimension}", total)
-                setattr(locked, f"cap_{dimension}", max(total, getattr(locked, f"cap_{dimension}")))
-            locked.guests = locked.allocations.count()
+            sums = true_sums(_summed(Host.objects.filter(pk=host.pk)).get())
+            for name, total in sums.items():
+                setattr(locked, name, total)
+            for dimension in DIMENSIONS:
+                setattr(locked, f"cap_{dimension}", max(sums[f"used_{dimension}"], getattr(locked, f"cap_{dimension}")))
             locked.save()
-        yield f"{host.name}: the use of it is now {sums}, {locked.guests} guests."
+        yield f"{host.name}: the use of it is now {sums}."
 
 
 @examines("drift")

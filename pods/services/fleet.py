@@ -18,6 +18,7 @@ from django.utils import timezone
 from pods.models import Allocation, Host, ImageCopy, Pod
 from pods.placement.request import DIMENSIONS, Fleet, Guest, Mask, Need, PodFacts
 from pods.placement.windows import open_until, parse_windows
+from pods.services.spot import lead
 from pods.states import HostDuty, PodState, SpotUse
 
 SUMS = tuple(f"{side}_{dimension}" for side in ("cap", "used") for dimension in DIMENSIONS)
@@ -38,7 +39,7 @@ def load_fleet(*, lock: bool = False, pod: str | None = None, residents: bool = 
     if pod is not None:
         hosts = hosts.filter(pod__in=pods)
     if lock:
-        hosts = hosts.select_for_update(of=("self",))
+        hosts = hosts.select_for_update(of=("self",), no_key=True)
     fleet = compose(list(hosts.values_list(*COLUMNS)), pods, images_of(None if pod is None else pods), timezone.now())
     return with_residents(fleet) if residents else fleet
 
@@ -114,7 +115,9 @@ class _Lending:
             return spot == SpotUse.ALWAYS
         key = (pod_id, tuple(windows))
         if key not in self._known:
-            self._known[key] = open_until(parse_windows(windows), self._local[pod_id]) is not None
+            end = open_until(parse_windows(windows), self._local[pod_id])
+            # Nobody is let in who would be told to leave at once.
+            self._known[key] = end is not None and end - self._local[pod_id] > lead()
         return self._known[key]
 
 

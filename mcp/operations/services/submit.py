@@ -11,7 +11,7 @@ from django.db import connection
 
 from mcp.logs import request_id
 from mcp.operations.errors import OperationInProgress, Superseded
-from mcp.operations.kinds import OperationKind, kind_named
+from mcp.operations.kinds import OperationKind, kind_named, kinds
 from mcp.operations.models import Operation, StepRecord
 from mcp.operations.services.settle import settle_by_somebody_else
 from mcp.operations.services.wake import wake_after_commit
@@ -44,7 +44,8 @@ class Wish:
 def submit(wish: Wish, *, actor: str) -> Operation:
     """Write one operation. The caller holds a transaction and the lock on the target.
 
-    Raises OperationInProgress when another exclusive operation is at work on the target and this kind does not supersede.
+    Raises OperationInProgress when another exclusive operation is at work on the target, this kind does not supersede, and
+    the other one does not yield to it.
     Operations that wait for an operator never block: they are replaced.
     """
     return submit_many([wish], actor=actor)[0]
@@ -94,9 +95,9 @@ def _make_room(wishes: Sequence[Wish]) -> None:
 
 
 def _replace(present: Operation, by: OperationKind) -> None:
-    if not by.supersedes and present.state != OperationState.NEEDS_ATTENTION:
+    if not by.supersedes and not _yields(present, by) and present.state != OperationState.NEEDS_ATTENTION:
         raise OperationInProgress(
-            f"{present.kind} is at work on {present.target_name or present.target_id}; wait for it, or cancel it.",
+            f"{present.kind} is at work on {present.target_name or present.target_id}; wait for it{_or_cancel(present)}.",
             context={"operation": str(present.pk)},
         )
     if by.supersedes and present.kind == by.name and present.state != OperationState.NEEDS_ATTENTION:
@@ -105,3 +106,14 @@ def _replace(present: Operation, by: OperationKind) -> None:
             context={"operation": str(present.pk)},
         )
     settle_by_somebody_else(present, Superseded(f"Replaced by {by.name}."))
+
+
+def _or_cancel(present: Operation) -> str:
+    kind = kinds().get(present.kind)
+    return ", or cancel it" if kind is None or kind.cancellable else ""
+
+
+def _yields(present: Operation, by: OperationKind) -> bool:
+    """Whether the one at work gives way to this kind; one whose code is not installed (any more) does not."""
+    kind = kinds().get(present.kind)
+    return kind is not None and by.name in kind.yields_to

@@ -58,6 +58,17 @@ class Replacing(OperationKind):
     steps: ClassVar[tuple[Step, ...]] = (Step("only", "Only", act=_act("only")),)
 
 
+@register
+class Yielding(OperationKind):
+    """Gives way to one other kind, and cannot be cancelled: a preemption's manners."""
+
+    name = "test.yielding"
+    title = "Yielding"
+    cancellable = False
+    yields_to = frozenset({"test.scripted"})
+    steps: ClassVar[tuple[Step, ...]] = (Step("wait", "Wait", act=_act("wait")),)
+
+
 @contextmanager
 def script(**wanted: Behaviour) -> Iterator[list[str]]:
     """Behave as told for a while; answers the list of what was done, in order."""

@@ -61,6 +61,18 @@ def test_a_deletion_replaces_what_is_at_work_and_carries_a_higher_fence() -> Non
         assert taken.fence > running.fence
 
 
+def test_one_that_yields_is_replaced_by_whom_it_yields_to_and_by_nobody_else() -> None:
+    first = ask("test.yielding")
+    with pytest.raises(OperationInProgress) as refused:
+        ask("test.yielding", target=first.target_id)
+    assert "wait for it." in refused.value.detail, "it cannot be cancelled, so nobody is told to"
+    second = ask(target=first.target_id)
+    first.refresh_from_db()
+    assert (first.state, first.error_code, second.state) == ("cancelled", "operation.superseded", "queued")
+    with pytest.raises(OperationInProgress, match="or cancel it"):
+        ask("test.yielding", target=first.target_id)
+
+
 def test_what_waits_for_an_operator_never_blocks() -> None:
     first = ask()
     running = claim_exactly(first.pk, owner="w")

@@ -281,17 +281,26 @@ def _check_room(state: HostState, spec: base.GuestSpec) -> None:
     for nic in spec.nics:
         if nic.bridge not in state.bridges:
             raise GearRefused(f"{state.name} has no bridge {nic.bridge}.")
-    memory = sum(guest.limits.memory_mib for guest in others) + spec.limits.memory_mib
-    if memory > state.memory_mib * state.memory_overcommit:
-        raise GearRefused(f"{state.name} has no memory left for {spec.limits.memory_mib} MiB.")
+    itself = state.guests.get(_name(spec.guest_id))
+    _check_memory(state, spec.guest_id, spec.limits.memory_mib, runs=itself is not None and itself.running)
     disk = sum(guest.limits.disk_gib for guest in others) + spec.limits.disk_gib
     if disk > state.disk_gib * state.disk_overcommit:
         raise DiskFull(f"{state.name} has no room left for {spec.limits.disk_gib} GiB.")
 
 
+def _check_memory(state: HostState, guest_id: str, memory_mib: int, *, runs: bool) -> None:
+    """Only what runs takes memory; what does not need only fit the machine."""
+    running = [guest for guest in state.guests.values() if guest.running and guest.guest_id != guest_id] if runs else []
+    others = sum(guest.limits.memory_mib for guest in running)
+    if others + memory_mib > state.memory_mib * state.memory_overcommit:
+        raise GearRefused(f"{state.name} has no memory left for {memory_mib} MiB.")
+
+
 def _start(state: HostState, guest_id: str, fence: int, now: float) -> GuestState:
     guest = _existing(state, guest_id)
     _pass_fence(state, guest_id, fence)
+    if not guest.running:
+        _check_memory(state, guest_id, guest.limits.memory_mib, runs=True)
     guest.autostart = guest.guarded = True
     if not guest.running:
         guest.running = True

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from accounts.actor import system
 from mcp.commands import Options, VerbCommand, confirmed, key_values
@@ -14,9 +16,12 @@ from pods.gear.registry import DRIVERS
 from pods.gear.transport.target import fingerprint, parse_public_key
 from pods.models import Host
 from pods.services.duty import set_duty
+from pods.services.edit_host import edit_host
 from pods.services.enrol import HostWish, add_host, probe_host, reprobe_host, unusable
 from pods.services.find import find_host, find_pod
-from pods.states import HostDuty
+from pods.services.lending import schedule_of
+from pods.services.spot import must_give_back
+from pods.states import HostDuty, SpotUse
 
 DUTIES = {
     "drain": (HostDuty.DRAINING, "take no new guests, so that it empties"),
@@ -48,6 +53,13 @@ class Command(VerbCommand):
         listing.add_argument("--pod", default="")
         listing.add_argument("--all", action="store_true", help="retired ones, too")
         self.verb("probe", self._probe, "look again, and record what changed", shows=True).add_argument("host")
+        lend = self.verb("lend", self._lend, "say when it lends its idle room to preemptible accelerators")
+        lend.add_argument("host", help="name, POD/NAME, address or id")
+        lend.add_argument("spot", choices=SpotUse.values, metavar="WHEN", help=" or ".join(SpotUse.values))
+        lend.add_argument(
+            "--window", action="append", metavar="'DAYS FROM-UNTIL'",
+            help="such as 'mon-fri 19:00-07:00', in the pod's time zone; repeatable; those it has unless told",
+        )  # fmt: skip
         for verb, (_, text) in DUTIES.items():
             parser = self.verb(verb, self._set_duty, text)
             parser.add_argument("host", help="name, POD/NAME, address or id")
@@ -102,6 +114,15 @@ class Command(VerbCommand):
         for name, value in host.facts.items():
             self.say(f"  {name.replace('_', ' '):<18}{value}")
 
+    def _lend(self, options: Options) -> None:
+        host = edit_host(
+            actor=system("command line"), host=find_host(options["host"]), spot=options["spot"], spot_windows=options["window"]
+        )
+        when = f"{', '.join(host.spot_windows)} ({host.pod.time_zone})" if host.spot == SpotUse.WINDOWS else host.spot
+        self.say(f"{host.name} lends idle room: {when}.")
+        if host.spot_memory_mib and must_give_back(schedule_of(host), timezone.now()):
+            self.say(f"What runs there now is told to leave within {settings.PREEMPT_NOTICE_S:g} s.")
+
     def _set_duty(self, options: Options) -> None:
         duty, _ = DUTIES[options["verb"]]
         host = set_duty(actor=system("command line"), host=find_host(options["host"]), duty=duty, reason=options["reason"])
@@ -119,6 +140,7 @@ def _line(host: Host) -> dict[str, Any]:
         "memory_mib": f"{host.used_memory_mib}/{host.cap_memory_mib}",
         "disk_gib": f"{host.used_disk_gib}/{host.cap_disk_gib}",
         "cpu": f"{host.used_cpu_m / 1000:g}/{host.cap_cpu_m / 1000:g}",
+        "lends": f"{host.spot} {host.spot_memory_mib} MiB" if host.spot_memory_mib else host.spot,
         "last_seen": host.last_seen_at,
         "reason": host.duty_reason or host.last_error[:60],
     }

@@ -12,6 +12,7 @@ from accounts.actor import system
 from mcp.commands import Options, VerbCommand
 from mcp.errors import InvalidInput
 from pods.models import Pod
+from pods.services.edit_pod import edit_pod
 from pods.services.enrol import NetworkWish, add_pod
 from pods.services.find import find_pod
 from pods.services.pod_state import set_pod_state
@@ -23,7 +24,7 @@ TEXTS = {
     "drain": "let it take no new guests; what runs goes on",
     "close": "the same, and hide it from customers",
 }
-FIELDS = ("name", "location", "cpu_overcommit", "memory_overcommit", "disk_overcommit", "dns_suffix", "queue")
+FIELDS = ("name", "location", "cpu_overcommit", "memory_overcommit", "disk_overcommit", "dns_suffix", "queue", "time_zone")
 RESERVES = ("reserve_memory_mib", "reserve_disk_gib")
 
 
@@ -49,6 +50,9 @@ class Command(VerbCommand):
             add.add_argument(f"--{name.replace('_', '-')}", type=int)
         self.verb("list", self._list, "all pods with what is used of them", shows=True)
         self.verb("show", self._show, "one pod", shows=True).add_argument("pod")
+        zone = self.verb("time-zone", self._set_time_zone, "in which its hosts' windows are meant")
+        zone.add_argument("pod")
+        zone.add_argument("time_zone", metavar="ZONE", help="such as Europe/Amsterdam")
         for verb, text in TEXTS.items():
             self.verb(verb, self._set_state, text).add_argument("pod")
 
@@ -75,6 +79,10 @@ class Command(VerbCommand):
             return
         for name, value in facts.items():
             self.say(f"{name.replace('_', ' '):<20}{', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+    def _set_time_zone(self, options: Options) -> None:
+        pod = edit_pod(actor=system("command line"), pod=find_pod(options["pod"]), time_zone=options["time_zone"])
+        self.say(f"The windows of pod {pod.slug} are meant in {pod.time_zone}.")
 
     def _set_state(self, options: Options) -> None:
         state = VERBS[options["verb"]]

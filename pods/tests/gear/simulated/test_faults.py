@@ -114,11 +114,26 @@ def test_capacity_is_real(pod: SimulatedPod) -> None:
     hv.ensure_image(IMAGE)
     hv.create(spec(1, memory_mib=60), fence=1)
     with pytest.raises(GearRefused, match="memory"):
-        hv.create(spec(2, memory_mib=60), fence=1)
+        hv.create(spec(2, memory_mib=101), fence=1)
     with pytest.raises(DiskFull):
         hv.create(spec(3, memory_mib=16, disk_gib=2.5), fence=1)
-    hv.destroy(spec(1).guest_id, fence=1)
-    hv.create(spec(2, memory_mib=60), fence=1)
+
+
+def test_only_what_runs_takes_memory(pod: SimulatedPod) -> None:
+    pod.add_host("small", memory_mib=100)
+    hv = SimulatedHypervisor(pod, "small")
+    hv.ensure_image(IMAGE)
+    first, second = spec(1, memory_mib=60), spec(2, memory_mib=60)
+    hv.create(first, fence=1)
+    hv.start(first.guest_id, fence=1)
+    hv.create(second, fence=1)
+    with pytest.raises(GearRefused, match="memory"):
+        hv.start(second.guest_id, fence=1)
+    with pytest.raises(GearRefused, match="memory"):
+        hv.configure(spec(1, memory_mib=101), fence=1)
+    hv.stop(first.guest_id, fence=1, timeout_s=1)
+    hv.start(second.guest_id, fence=1)
+    hv.start(second.guest_id, fence=1)
 
 
 def test_an_unknown_bridge_and_an_unknown_host_are_refused(pod: SimulatedPod, hv: SimulatedHypervisor) -> None:
