@@ -48,35 +48,31 @@ class Settler:
         self._rankings: dict[tuple[object, ...], _Ranking] = {}
 
     def settle(self, guests: Sequence[Guest], within: Mapping[str, int]) -> list[Settled]:
-        """Put them in the given order; `within` names by id those that stay in a pod, by its number.
-
-        Whoever finds nothing is asked again as long as others move: a member of its group may have left a place.
-        """
-        settled = {guest.id: self._settle(guest, within.get(guest.id)) for guest in guests}
-        waiting = [one.guest for one in settled.values() if one.row is None and one.guest.group]
-        moved = any(guest.host != self._nowhere for guest in guests)
-        while waiting and moved:
-            again = [self._settle(guest, within.get(guest.id)) for guest in waiting]
-            settled |= {one.guest.id: one for one in again}
-            waiting = [one.guest for one in again if one.row is None]
-            moved = len(waiting) < len(again)
-        return list(settled.values())
+        """Put them in the given order; `within` names by id those that stay in a pod, by its number."""
+        return [self._settle(guest, within.get(guest.id)) for guest in guests]
 
     def _settle(self, guest: Guest, pod: int | None) -> Settled:
+        moving = guest.host != self._nowhere
+        if moving:  # it does not stand in its own way
+            self.board.take(guest, guest.host)
+        row, reason = self._find(guest, pod)
+        if row is not None:
+            self.board.put(guest, row)
+            self._changed += [guest.host, row] if moving else [row]
+        elif moving:
+            self.board.put(guest, guest.host)
+        return Settled(guest, row, reason)
+
+    def _find(self, guest: Guest, pod: int | None) -> tuple[int | None, str]:
         ranking = self._ranking(guest, pod)
         barred = self.board.barred(guest)
         row = ranking.best(barred)
         if row is None and self._lends and not guest.preemptible:
             row = ranking.best_displacing(barred, self._lent)
             self.displaced |= set() if row is None else {row}
-        if row is None:
-            return Settled(guest, None, ranking.reason(barred, self._lent if not guest.preemptible else 0 * self._lent))
-        if guest.host != self._nowhere:
-            self.board.take(guest, guest.host)
-            self._changed.append(guest.host)
-        self.board.put(guest, row)
-        self._changed.append(row)
-        return Settled(guest, row)
+        if row is not None:
+            return row, ""
+        return None, ranking.reason(barred, 0 * self._lent if guest.preemptible else self._lent)
 
     def _ranking(self, guest: Guest, pod: int | None) -> _Ranking:
         owner = self.board.fleet.owners.get(guest.account, -2)

@@ -161,10 +161,8 @@ def _add(
     """The planner's decision on `more`, the fleet with it, and the guests that came."""
     if more is None:
         return None, fleet, []
-    guarded = [number for number, pod in enumerate(fleet.pods) if pod.n_plus_one]
-    known = [guest for guest in residents if int(fleet.pod[guest.host]) in guarded]
     request = more.offer.request(more.count, more.pod, more.location)
-    decision = plan(request, replace(fleet, residents=known), weights=weights, rng=Random(0))
+    decision = plan(request, _choice(fleet, residents, more.pod), weights=weights, rng=Random(0))
     arrivals = [
         Guest(f"more-{number}", f"one more {more.offer.name}", fleet.rows[host], more.offer.need, more.offer.kind,
               required=more.offer.required, forbidden=more.offer.forbidden, preemptible=more.offer.preemptible)
@@ -178,6 +176,15 @@ def _add(
     first = ends_first(after, more.offer, suiting(after, more.offer, more.pod, more.location))
     explanation = replace(decision.explanation, took_ms=0.0)
     return MoreOf(more.offer.name, more.count, len(arrivals), pods, first, explanation), after, arrivals
+
+
+def _choice(fleet: Fleet, residents: Sequence[Guest], pod: str | None) -> Fleet:
+    """What a claim plans on: the whole fleet, or the one pod that was named; with the guests of pods that ask for N+1."""
+    inside = fleet.of_pods([pod in (None, one.slug) for one in fleet.pods])
+    local = np.cumsum(inside) - 1
+    guarded = inside & fleet.of_pods([one.n_plus_one for one in fleet.pods])
+    known = [replace(guest, host=int(local[guest.host])) for guest in residents if guarded[guest.host]]
+    return replace(fleet.only(np.flatnonzero(inside)), residents=known)
 
 
 def _rehomed(settled: Sequence[Settled], stage: Stage) -> Rehomed:
