@@ -14,7 +14,7 @@ from pods.services.whatif_question import Question
 
 
 def ask_what_if(*, actor: Actor, question: Question) -> dict[str, Any]:
-    """The answer, with each guest that is named shown as its id, name and account. Changes nothing; thirteen queries at most.
+    """The answer, with each guest that is named shown as its id, name and account. Changes nothing; twelve queries at most.
 
     Raises Forbidden, InvalidInput naming each field that needs changing.
     """

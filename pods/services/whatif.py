@@ -31,7 +31,7 @@ MOST_GUESTS = 20_000
 def what_if(*, actor: Actor, question: Question, offers: Sequence[Offer]) -> dict[str, Any]:
     """The answer in plain values, the same for equal questions on an equal fleet; repeatable, as nothing is written.
 
-    `offers` are the plans on sale. Eleven queries at most, whatever the size of the fleet. Only the guests that the question is
+    `offers` are the plans on sale. Ten queries at most, whatever the size of the fleet. Only the guests that the question is
     about are read. Raises Forbidden, InvalidInput naming each field that needs changing.
     """
     if not actor.is_operator:
@@ -46,7 +46,7 @@ def what_if(*, actor: Actor, question: Question, offers: Sequence[Offer]) -> dic
 
 def _bounded(question: Question, scenario: Scenario) -> tuple[Scenario, list[str]]:
     """Headroom of the pods named; else of those the question touches, or of all if it supposes nothing, as far as bearable."""
-    if question.headroom:
+    if question.headroom or (question.changes and not scenario.headroom):
         return scenario, []
     touched = set(scenario.headroom)
     sizes = {line["pod"]: line["guests"] for line in capacity_by_pod() if not question.changes or line["pod"] in touched}

@@ -15,7 +15,7 @@ NOUNS: Path = settings.BASE_DIR / "docs" / "nouns"
 PAGES = {
     "accounts.Membership": "member", "accounts.ApiKey": "api-key", "accounts.SshKey": "ssh-key",
     "accounts.AccountLimit": "limit", "accounts.User": "member", "pods.ImageCopy": "image",
-    "pods.DriftFinding": "drift-finding", "accelerators.Tag": "accelerator", "mcp_events.AuditEntry": "audit",
+    "pods.DriftFinding": "drift-finding", "pods.CapacitySample": "pod", "accelerators.Tag": "accelerator", "mcp_events.AuditEntry": "audit",
     "operations.Lane": "operation", "operations.Ticket": "operation",
 }  # fmt: skip
 # Machinery that no caller ever sees.

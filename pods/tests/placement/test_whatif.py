@@ -189,7 +189,10 @@ def test_which_dimension_ends_first(used: tuple[int, int, int], word: str) -> No
 
 def test_lists_of_names_are_bounded_and_counts_are_not() -> None:
     guests = [guest(f"g{n:02}", 0) for n in range(LISTED + 15)]
-    machines = [replace(Machine("h0"), capacity=(10**6, 10**6, 10**4), used=(35_000, 35 * 1024, 350)), Machine("h1", accepting=False)]
+    machines = [
+        replace(Machine("h0"), capacity=(10**6, 10**6, 10**4), used=(35_000, 35 * 1024, 350)),
+        Machine("h1", accepting=False),
+    ]
     found = ask(machines, guests, lose_hosts=frozenset({"h0"}))
     assert (found.lost.guests, found.lost.reasons, len(found.lost.left_over)) == (LISTED + 15, {"state": LISTED + 15}, LISTED)
 
