@@ -15,8 +15,9 @@ NOUNS: Path = settings.BASE_DIR / "docs" / "nouns"
 PAGES = {
     "accounts.Membership": "member", "accounts.ApiKey": "api-key", "accounts.SshKey": "ssh-key",
     "accounts.AccountLimit": "limit", "accounts.User": "member", "pods.ImageCopy": "image",
-    "pods.DriftFinding": "drift-finding", "pods.CapacitySample": "pod", "accelerators.Tag": "accelerator", "mcp_events.AuditEntry": "audit",
+    "pods.DriftFinding": "drift-finding", "accelerators.Tag": "accelerator", "mcp_events.AuditEntry": "audit",
     "operations.Lane": "operation", "operations.Ticket": "operation",
+    "pods.CapacitySample": "pod",
 }  # fmt: skip
 # Machinery that no caller ever sees.
 INTERNAL = {"IdempotencyRecord", "FormToken", "Pulse", "Tally"}
