@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from uuid import UUID
 
 from accelerators.models import Accelerator, Plan
 from accounts.actor import Actor
@@ -50,18 +49,10 @@ def _named(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _names(ids: list[str]) -> dict[str, tuple[str, str]]:
     """Name and account's slug by id. One query, none for nobody."""
-    keys = [key for one in ids if (key := _key(one)) is not None]
-    if not keys:
+    if not ids:
         return {}
-    rows = Accelerator.objects.filter(pk__in=keys).values_list("pk", "name", "account__slug")
+    rows = Accelerator.objects.filter(pk__in=ids).values_list("pk", "name", "account__slug")
     return {str(pk): (name, account) for pk, name, account in rows}
-
-
-def _key(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:  # one of the guests that were only supposed
-        return None
 
 
 def _shown(guest: str, names: Mapping[str, tuple[str, str]]) -> dict[str, str]:

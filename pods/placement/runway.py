@@ -83,8 +83,13 @@ def runway_of(growth: Growth, free: Sequence[int]) -> Runway:
     days, word = min(lasting, key=lambda pair: pair[0])
     if days > FARTHEST_DAYS:
         return Runway(None, word, enough=True, sentence=f"At the growth of {_days(growth.days)} it lasts over ten years.")
-    said = f"{word.capitalize()} is full in {_days(days)} at the growth of {_days(growth.days)}."
+    said = f"{titled(word)} is full in {_days(days)} at the growth of {_days(growth.days)}."
     return Runway(round(days, 1), word, enough=True, sentence=said)
+
+
+def titled(word: str) -> str:
+    """A dimension at the beginning of a sentence."""
+    return "CPU" if word == "cpu" else word.capitalize()
 
 
 def _too_short(growth: Growth) -> str:

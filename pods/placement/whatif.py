@@ -118,7 +118,7 @@ def answer(
         more=more,
         pods=pods_after(after, room),
         stranded=stranded_hosts(after, room, LISTED),
-        headroom=[_headroom(after, slug, [*residents, *arrivals]) for slug in scenario.headroom],
+        headroom=[_headroom(after, slug, residents, arrivals) for slug in scenario.headroom],
     )
 
 
@@ -208,14 +208,16 @@ def _ends_first(lost: Rehomed, drained: Rehomed, more: MoreOf | None) -> str:
     return more.ends_first if more is not None else ""
 
 
-def _headroom(fleet: Fleet, slug: str, residents: Sequence[Guest]) -> PodHeadroom:
+def _headroom(fleet: Fleet, slug: str, residents: Sequence[Guest], arrivals: Sequence[Guest]) -> PodHeadroom:
+    """Guests that are only supposed are counted, and not named."""
     pod = next(number for number, one in enumerate(fleet.pods) if one.slug == slug)
-    found = Reserve(fleet, pod, residents).headroom()
+    found = Reserve(fleet, pod, [*residents, *arrivals]).headroom()
+    supposed = {guest.name for guest in arrivals}
     listed = list(found.stranded.items())[:LISTED]
     return PodHeadroom(
         pod=slug,
         hosts=int(np.count_nonzero(fleet.pod == pod)),
         absorbed=len(found.absorbed),
         not_absorbed={fleet.names[row]: len(left) for row, left in found.stranded.items()},
-        guests={fleet.names[row]: left[:LISTED] for row, left in listed},
+        guests={fleet.names[row]: [name for name in left if name not in supposed][:LISTED] for row, left in listed},
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pods.placement.explanation import SHORT
 from pods.placement.request import DIMENSIONS, Fleet
-from pods.placement.runway import Growth
+from pods.placement.runway import Growth, titled
 from pods.placement.standing import PodAfter
 from pods.placement.whatif import Answer, MoreOf, PodHeadroom, Rehomed
 from pods.services.claim import REASONS
@@ -101,7 +101,7 @@ def _sentence(found: Answer, question: Question) -> str:
     if found.more is not None:
         parts.append(f"{found.more.placed} of {found.more.count} more {found.more.plan} fit")
     said = "; ".join(part for part in parts if part) or f"no guest has to move; {found.hosts_after} hosts then"
-    end = f" {found.ends_first.capitalize()} ends first." if found.ends_first else ""
+    end = f" {titled(found.ends_first)} ends first." if found.ends_first else ""
     return f"{'It fits' if found.fits else 'It does not fit'}: {said}.{end}"
 
 

@@ -88,3 +88,8 @@ def test_history_for_the_picture_has_a_point_a_day() -> None:
     assert len(points) <= 26
     assert [days for days, _ in points] == sorted((days for days, _ in points), reverse=True)
     assert all(0 <= share <= 1 for _, share in points)
+
+
+def test_a_processor_that_ends_first_is_said_in_capitals() -> None:
+    found = runway_of(growth_of(straight(20, (1000, 10, 1)), 120.0), (5_000, 100_000, 1_000))
+    assert found.sentence == "CPU is full in 5 days at the growth of 20 days."

@@ -161,6 +161,7 @@ def test_headroom_names_the_hosts_whose_loss_is_too_much() -> None:
     assert (then.hosts, then.absorbed) == (4, 4), "one host more, and every loss is absorbed"
     [then] = ask(machines, guests, headroom=("p1",), more=More(PLAN, 1)).headroom
     assert then.absorbed < 3
+    assert all(name.startswith("g") for names in then.guests.values() for name in names), "who is only supposed is not named"
 
 
 def test_more_is_refused_for_the_sake_of_n_plus_one_as_a_claim_would_be() -> None:
