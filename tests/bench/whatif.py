@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from django.core.management import call_command
 
 from accelerators.services.whatif import ask_what_if
+from accelerators.testing.make import make_plan
 from accounts.actor import Actor, system
 from mcp.ids import new_id
 from pods.models import Allocation, Host, Image, ImageCopy, Pod
@@ -27,6 +29,8 @@ def fill(hosts: int = HOSTS, pods: int = PODS, guests: int = GUESTS) -> None:
     """A plausible fleet straight into the tables: hosts of two sizes, a third of the guests in groups, images on each host."""
     random = Random(7)
     call_command("flush", interactive=False, verbosity=0)
+    for cpu_m, memory_mib, disk_gib in set(SIZES):
+        make_plan(f"zone-{memory_mib}m", vcpus=Decimal(cpu_m) / 1000, memory_mib=memory_mib, disk_gib=disk_gib)
     rows = Pod.objects.bulk_create(Pod(slug=f"pod{n}", location=f"place {n % 8}") for n in range(pods))
     fleet = [_host(random, rows[n % pods], n) for n in range(hosts)]
     accounts = [new_id() for _ in range(max(1, guests // 50))]
