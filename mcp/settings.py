@@ -275,6 +275,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "reconcile": {"task": "pods.reconcile_hosts", "schedule": RECONCILE_PERIOD_S, "options": {"expires": 30}},
     "trash": {"task": "accelerators.empty_trash", "schedule": 60.0, "options": {"expires": 60}},
     "lent": {"task": "accelerators.look_after_lent_room", "schedule": PREEMPT_LOOK_S, "options": {"expires": 15}},
+    # Noted once an hour, however often this comes: a clock that is restarted often still leaves no hour out.
+    "capacity": {"task": "pods.sample_capacity", "schedule": 600.0, "options": {"expires": 300}},
     "pulses": {"task": "mcp.health.forget_the_dead", "schedule": 3600.0, "options": {"expires": 600}},
     "forms": {"task": "mcp.web.forget_form_tokens", "schedule": 3600.0, "options": {"expires": 600}},
     "forget": {"task": "mcp.api.forget_idempotency_keys", "schedule": 3600.0, "options": {"expires": 600}},

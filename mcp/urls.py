@@ -14,6 +14,7 @@ handler500 = "mcp.web.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     # One door for everybody: the portal's sign-in, which is throttled.
     path("admin/login/", RedirectView.as_view(pattern_name="sign-in", query_string=True)),
+    path("admin/", include("accelerators.web.console_urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("accelerators.api.urls")),
     path("", include("mcp.health.urls")),

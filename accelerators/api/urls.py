@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from accelerators.api import accelerators, drift, plans, verbs
+from accelerators.api import accelerators, drift, plans, verbs, whatif
 from accounts.api import account, accounts, api_keys, audit, events, members, operations, ssh_keys
 from mcp.api.views import ErrorCodesView, UnknownPathView
 from pods.api import allocations, hosts, images, pods
@@ -61,6 +61,7 @@ OPERATOR: list[URLPattern | URLResolver] = [
     path("operator/operations/<str:ref>/retry", operations.OperatorRetryView.as_view()),
     path("operator/allocations", allocations.AllocationsView.as_view()),
     path("operator/capacity", allocations.CapacityView.as_view()),
+    path("operator/whatif", whatif.WhatIfView.as_view()),
     path("operator/drift", drift.DriftView.as_view()),
     path("operator/drift/<str:ref>", drift.FindingView.as_view()),
     path("operator/drift/<str:ref>/adopt", drift.AdoptView.as_view()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -15,7 +16,10 @@ from mcp.api.paging import paged
 from mcp.api.schema import listing
 from pods.api.hosts import RoomShape
 from pods.models import Allocation
+from pods.placement.request import DIMENSIONS
+from pods.placement.runway import Growth
 from pods.services.capacity import capacity_by_pod
+from pods.services.runway import growth_by_pod, present_runway
 from pods.states import PodState
 
 ORDER = ("-created_at",)
@@ -44,6 +48,21 @@ class AllocationShape(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class RunwayShape(serializers.Serializer[Any]):
+    """How long a pod's free room lasts at the growth of the last weeks."""
+
+    days = serializers.FloatField(allow_null=True, help_text="Until the first dimension is full; null if unknown or never.")
+    ends_first = serializers.CharField(help_text="cpu, memory or disk; empty if none grows.")
+    enough_history = serializers.BooleanField()
+    sentence = serializers.CharField()
+    history_days = serializers.FloatField()
+    samples = serializers.IntegerField()
+    per_day = serializers.DictField(child=serializers.FloatField(), allow_null=True, help_text="Growth by dimension.")
+    history = serializers.ListField(
+        child=serializers.ListField(child=serializers.FloatField()), help_text="Pairs of days ago and share that was promised."
+    )
+
+
 class CapacityShape(serializers.Serializer[Any]):
     """A pod's sums."""
 
@@ -55,6 +74,7 @@ class CapacityShape(serializers.Serializer[Any]):
     cpu_m = RoomShape()
     memory_mib = RoomShape()
     disk_gib = RoomShape()
+    runway = RunwayShape()
 
 
 class AllocationsView(OperatorView):
@@ -86,4 +106,9 @@ class CapacityView(OperatorView):
     def get(self, request: Request) -> Response:
         """`free` counts only hosts that take guests now."""
         filtered(request, Allocation.objects.none(), {})
-        return Response({"results": capacity_by_pod()})
+        growth = growth_by_pod()
+        return Response({"results": [{**line, "runway": _runway(line, growth)} for line in capacity_by_pod()]})
+
+
+def _runway(line: dict[str, Any], growth: Mapping[str, Growth]) -> dict[str, Any]:
+    return present_runway(growth.get(line["pod"]), [line[dimension]["free"] for dimension in DIMENSIONS])

@@ -1,6 +1,7 @@
 """Rows of what the operator owns."""
 
 from pods.models.allocation import Allocation
+from pods.models.capacity import CapacitySample
 from pods.models.drift import DriftFinding
 from pods.models.host import Host
 from pods.models.image import Image, ImageCopy
@@ -9,5 +10,6 @@ from pods.models.placement import PlacementWeight, Refusal
 from pods.models.pod import Pod
 
 __all__ = [
-    "Address", "Allocation", "DriftFinding", "Host", "Image", "ImageCopy", "Network", "PlacementWeight", "Pod", "Refusal",
+    "Address", "Allocation", "CapacitySample", "DriftFinding", "Host", "Image", "ImageCopy", "Network", "PlacementWeight",
+    "Pod", "Refusal",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pods.placement.masks import exclusive_mask, room_mask, static_masks
 from pods.placement.request import Amounts, Fleet, Guest, Mask, PlacementRequest
@@ -37,16 +38,21 @@ class Board:
     def fits(self, guest: Guest) -> Mask:
         """Hosts that may take the guest now, by every rule but N+1."""
         mask = self.suits(guest) & room_mask(self.free, guest.need.vector())
-        together = self._together(guest)
-        for where, count in together.items():
-            if count >= guest.spread_limit:
-                barred = where if guest.spread == "host" else self.fleet.pod == where
-                mask[barred] = False
+        mask[self.barred(guest)] = False
         return mask
+
+    def barred(self, guest: Guest) -> NDArray[np.int64]:
+        """Rows on which the guest's group has no place left."""
+        full = [where for where, count in self._together(guest).items() if count >= guest.spread_limit]
+        if not full or guest.spread == "host":
+            return np.array(full, dtype=np.int64)
+        rows: NDArray[np.int64] = np.flatnonzero(np.isin(self.fleet.pod, full))
+        return rows
 
     def suits(self, guest: Guest) -> Mask:
         """Hosts that offer what the guest needs, room and group aside."""
-        key = (guest.kind, guest.required, guest.forbidden, guest.account, guest.preemptible)
+        owner = self.fleet.owners.get(guest.account, -2)  # accounts without hosts of their own are alike
+        key = (guest.kind, guest.required, guest.forbidden, owner, guest.preemptible)
         if key not in self._static:
             request = request_of(guest)
             mask: Mask = exclusive_mask(request, self.fleet).copy()
@@ -80,6 +86,6 @@ def largest_first(guests: Sequence[Guest], fleet: Fleet) -> list[Guest]:
     """First-fit decreasing packs well when the bulkiest are placed first; bulk is the largest share of an average host."""
     if not guests:
         return []
-    mean = np.maximum(fleet.capacity.mean(axis=0), 1.0)
+    mean = np.maximum(fleet.capacity.mean(axis=0), 1.0) if len(fleet) else np.ones(3)
     bulk = {guest.id: float((guest.need.vector() / mean).max()) for guest in guests}
     return sorted(guests, key=lambda guest: (-bulk[guest.id], guest.id))

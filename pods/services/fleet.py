@@ -28,11 +28,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def load_fleet(*, lock: bool = False, pod: str | None = None, residents: bool = True) -> Fleet:
+def load_fleet(*, lock: bool = False, pod: str | None = None, residents: bool = True, images: bool = True) -> Fleet:
     """All hosts that are not retired (of one pod, if given), as they are now: four queries at most, whatever their number.
 
     `lock` takes every row's lock in id order, so that a decision on them is final; the caller holds a transaction.
-    Without `residents` the guests that N+1 is judged by are left out.
+    Without `residents` the guests that N+1 is judged by are left out, without `images` the copies that only scores ask for.
     """
     pods = list(Pod.objects.filter(**({"slug": pod} if pod is not None else {})).order_by("slug"))
     hosts = Host.objects.exclude(duty=HostDuty.RETIRED).order_by("id")
@@ -40,7 +40,8 @@ def load_fleet(*, lock: bool = False, pod: str | None = None, residents: bool = 
         hosts = hosts.filter(pod__in=pods)
     if lock:
         hosts = hosts.select_for_update(of=("self",), no_key=True)
-    fleet = compose(list(hosts.values_list(*COLUMNS)), pods, images_of(None if pod is None else pods), timezone.now())
+    copies = images_of(None if pod is None else pods) if images else {}
+    fleet = compose(list(hosts.values_list(*COLUMNS)), pods, copies, timezone.now())
     return with_residents(fleet) if residents else fleet
 
 
@@ -129,16 +130,23 @@ def with_residents(fleet: Fleet) -> Fleet:
     return replace(fleet, residents=guests_of(fleet, Allocation.objects.filter(pod__slug__in=guarded)))
 
 
+GUEST_COLUMNS = (
+    "host_id", "holder_id", "account_id", "cpu_m", "memory_mib", "disk_gib", "kind", "required_traits", "forbidden_traits",
+    "image_id", "group", "spread", "group_limit", "group_soft", "preemptible",
+)  # fmt: skip
+
+
 def guests_of(fleet: Fleet, allocations: QuerySet[Allocation]) -> list[Guest]:
     """Guests as placement sees them; those whose host is not in the fleet are left out. One query."""
-    return [
-        Guest(
-            id=str(row.holder_id), name=str(row.holder_id), host=fleet.rows[str(row.host_id)],
-            need=Need(row.cpu_m, row.memory_mib, row.disk_gib), kind=row.kind, account=str(row.account_id),
-            required=frozenset(row.required_traits), forbidden=frozenset(row.forbidden_traits),
-            image=str(row.image_id or ""), group=row.group, spread="none" if row.group_soft else row.spread,
-            spread_limit=row.group_limit, preemptible=row.preemptible,
-        )
-        for row in allocations.order_by("id")
-        if str(row.host_id) in fleet.rows
-    ]  # fmt: skip
+    rows = allocations.order_by("id").values_list(*GUEST_COLUMNS)
+    return [_guest(host, row) for row in rows if (host := fleet.rows.get(str(row[0]))) is not None]
+
+
+def _guest(host: int, row: tuple[Any, ...]) -> Guest:
+    """Out of a row of GUEST_COLUMNS; a spread that is only preferred binds nobody."""
+    _, holder, account, cpu_m, memory_mib, disk_gib, kind, required, forbidden, image, group, spread, limit, soft, spot = row
+    return Guest(
+        id=str(holder), name=str(holder), host=host, need=Need(cpu_m, memory_mib, disk_gib), kind=kind, account=str(account),
+        required=frozenset(required), forbidden=frozenset(forbidden), image=str(image or ""), group=group,
+        spread="none" if soft else spread, spread_limit=limit, preemptible=spot,
+    )  # fmt: skip

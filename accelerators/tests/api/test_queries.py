@@ -60,7 +60,7 @@ def test_a_list_costs_the_same_whatever_its_length(api: APIClient, fifty: None, 
     ("path", "queries"),
     [
         ("/api/v1/operator/hosts", 2), ("/api/v1/operator/pods", 4), ("/api/v1/operator/operations", 2),
-        ("/api/v1/operator/allocations", 2), ("/api/v1/operator/audit", 2), ("/api/v1/operator/capacity", 2),
+        ("/api/v1/operator/allocations", 2), ("/api/v1/operator/audit", 2), ("/api/v1/operator/capacity", 3),
         ("/api/v1/operator/drift", 2), ("/api/v1/operator/accounts", 2),
     ],
 )  # fmt: skip

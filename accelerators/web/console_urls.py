@@ -1,0 +1,12 @@
+"""The console's pages that are no model's; they stand before Django's admin, which takes every address that is left."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
+
+from accelerators.web import whatif
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("whatif/", admin.site.admin_view(whatif.what_if), name="console-whatif"),
+]

@@ -1,0 +1,13 @@
+"""Periodic work on what the operator owns."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from pods.services.sample_capacity import sample_capacity as sample
+
+
+@shared_task(name="pods.sample_capacity")
+def sample_capacity() -> None:
+    """Note how full each pod is, once an hour however often this runs."""
+    sample()
