@@ -52,3 +52,12 @@ def say_goodbye(sender: Any, **kwargs: Any) -> None:
     presence = getattr(sender, "mcp_presence", None)
     if presence is not None:
         presence.stop()
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def close_old_connections(**kwargs: Any) -> None:
+    """What Django does around each request: close connections that failed or are older than MCP_CONN_MAX_AGE, keep others."""
+    from django import db
+
+    db.close_old_connections()

@@ -268,6 +268,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
     {"polling_interval": 0.02} if EMBEDDED else {"visibility_timeout": 3600, "socket_timeout": 10, "socket_connect_timeout": 5}
 )
+# Celery would close the database connection before and after each task; mcp/celery.py applies Django's rules instead.
+CELERY_DB_REUSE_MAX = 2**62
 CELERY_TASK_PUBLISH_RETRY = False  # losing the broker costs latency, never a request: the sweeper wakes what was not published
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "mcp.operations.sweep", "schedule": OPERATIONS["sweep_s"], "options": {"expires": 10}},

@@ -149,11 +149,12 @@ def _made(created: Created) -> Outcome:
         found = present_ids(ids)
         return {"results": found, "count": len(found)} if many else found[0]
 
-    first = created.operations[0]
+    first, first_row = created.operations[0], created.accelerators[0]
     return Outcome(
-        present, status=202, operations=created.operations, price=difference(created.accelerators[0].plan, len(ids)),
+        present, status=202, operations=created.operations, price=difference(first_row.plan, len(ids)),
         location=f"{API}/operations?batch={first.batch_id}" if many else f"{API}/operations/{first.pk}",
-        limits_after=lambda: present_limits(created.limits_after), placement=_placement(created), steps=_steps(created),
+        limits_after=lambda: present_limits(limits_with_use(first_row.account)),
+        placement=_placement(created), steps=_steps(created),
         etag=None if many else revision_tag,
     )  # fmt: skip
 

@@ -51,9 +51,11 @@ class AcceleratorOperation(OperationKind):
     """What all kinds on accelerators share."""
 
     def load(self, ctx: StepContext) -> Subject:
-        """Three queries: the accelerator with its relations, and its addresses with their networks."""
-        accelerator = Accelerator.objects.select_related("account", "plan", "image", "pod", "host__pod").get(pk=ctx.target_id)
+        """Two queries: the accelerator with its relations, and its addresses with their networks."""
+        accelerator = Accelerator.objects.select_related("account", "image", "pod", "host").get(pk=ctx.target_id)
         host = accelerator.host
+        if host is not None and host.pod_id == accelerator.pod_id:
+            host.pod = accelerator.pod
         if host is not None and not host.reachable:  # known not to answer: no thread need wait to learn it again
             raise GearUnreachable(f"{host.name} has not answered since {host.last_seen_at or host.created_at:%F %T}.")
         hypervisor = hypervisor_of(host) if host is not None else None

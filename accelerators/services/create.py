@@ -83,7 +83,8 @@ def _demand_room(account: Account, chosen: Chosen, count: int) -> list[LimitUse]
 
 
 def _names(account: Account, wish: CreateWish) -> list[str]:
-    live = Accelerator.objects.filter(account=account, name__startswith=wish.name).exclude(state=State.DELETED)
+    alike = {"name": wish.name} if wish.count == 1 else {"name__startswith": wish.name}
+    live = Accelerator.objects.filter(account=account, **alike).exclude(state=State.DELETED)
     taken = set(live.values_list("name", flat=True))
     if wish.count == 1 and wish.name in taken:
         raise NameTaken(
@@ -134,9 +135,8 @@ def _write(
         for name, allocation in zip(names, allocations, strict=False)
     ]  # fmt: skip
     try:
-        with transaction.atomic():
-            Accelerator.objects.bulk_create(rows)
-    except IntegrityError as exc:
+        Accelerator.objects.bulk_create(rows)
+    except IntegrityError as exc:  # ends the whole transaction
         raise NameTaken(f"name: one of {', '.join(names[:5])} was taken just now; choose another name.") from exc
     Tag.objects.bulk_create(Tag(accelerator=row, key=k, value=v) for row in rows for k, v in wish.tags.items())
     return rows
@@ -156,7 +156,7 @@ def _submit(
         )
         for row in accelerators
     ]  # fmt: skip
-    return submit_many(wishes, actor=actor.label, batch_id=new_id() if len(wishes) > 1 else None)
+    return submit_many(wishes, actor=actor.label, batch_id=new_id() if len(wishes) > 1 else None, new_targets=True)
 
 
 def _note(actor: Actor, account: Account, accelerators: Sequence[Accelerator], operations: Sequence[Operation]) -> None:

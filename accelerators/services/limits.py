@@ -12,7 +12,7 @@ from accounts.models import Account
 from accounts.services.limits import counts
 
 
-@counts
+@counts("accelerators", "memory_mib", "vcpus", "disk_gib")
 def accelerators_in_use(account: Account) -> Mapping[str, int]:
     """One aggregate query over the account's live rows. A failed one holds nothing and counts for nothing."""
     live = Accelerator.objects.filter(account=account).exclude(state__in=[State.DELETED, State.FAILED])

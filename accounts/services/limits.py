@@ -11,7 +11,7 @@ from accounts.models.account import DEFAULT_LIMITS
 from mcp.errors import Conflict, Forbidden, LimitExceeded
 
 Counter = Callable[[Account], Mapping[str, int]]
-_counters: list[Counter] = []
+_counters: list[tuple[frozenset[str], Counter]] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,29 @@ class AccountSuspended(Forbidden):
     title = "This account is suspended"
 
 
-def counts(counter: Counter) -> Counter:
+def counts(*resources: str) -> Callable[[Counter], Counter]:
     """Decorator: apps above register what they count (resource name -> use), one query each."""
-    _counters.append(counter)
-    return counter
+
+    def register(counter: Counter) -> Counter:
+        _counters.append((frozenset(resources), counter))
+        return counter
+
+    return register
 
 
-@counts
-def _own(account: Account) -> Mapping[str, int]:
-    return {
-        "ssh_keys": SshKey.objects.filter(account=account).count(),
-        "api_keys": ApiKey.objects.filter(account=account, revoked_at__isnull=True).count(),
-        "members": Membership.objects.filter(account=account).count(),
-    }
+@counts("ssh_keys")
+def _ssh_keys(account: Account) -> Mapping[str, int]:
+    return {"ssh_keys": SshKey.objects.filter(account=account).count()}
+
+
+@counts("api_keys")
+def _api_keys(account: Account) -> Mapping[str, int]:
+    return {"api_keys": ApiKey.objects.filter(account=account, revoked_at__isnull=True).count()}
+
+
+@counts("members")
+def _members(account: Account) -> Mapping[str, int]:
+    return {"members": Membership.objects.filter(account=account).count()}
 
 
 def limits_of(account: Account) -> dict[str, int | None]:
@@ -54,9 +64,19 @@ def limits_of(account: Account) -> dict[str, int | None]:
 def limits_with_use(account: Account) -> list[LimitUse]:
     """Every limit with its present use."""
     used: dict[str, int] = {}
-    for counter in _counters:
+    for _, counter in _counters:
         used.update(counter(account))
     return [LimitUse(name, used.get(name, 0), limit) for name, limit in limits_of(account).items()]
+
+
+def _counted_with(account: Account, asked: Mapping[str, int]) -> list[LimitUse]:
+    """The limits of what is asked for, and of what is counted along with it; nothing else is counted."""
+    used: dict[str, int] = {}
+    for resources, counter in _counters:
+        if not resources.isdisjoint(asked):
+            used.update(counter(account))
+    limits = {name: limit for name, limit in limits_of(account).items() if name in used or name in asked}
+    return [LimitUse(name, used.get(name, 0), limit) for name, limit in limits.items()]
 
 
 def lock_account(account_id: UUID) -> Account:
@@ -73,12 +93,12 @@ def lock_account(account_id: UUID) -> Account:
 
 
 def demand_room(account: Account, asked: Mapping[str, int]) -> list[LimitUse]:
-    """Refuse what would exceed a limit; the caller holds the account's lock. Answers the limits as they will be after.
+    """Refuse what would exceed a limit; the caller holds the account's lock. Answers these limits as they will be after.
 
     Raises LimitExceeded naming each limit with what is used, asked and free.
     """
     after, short = [], []
-    for line in limits_with_use(account):
+    for line in _counted_with(account, asked):
         want = asked.get(line.resource, 0)
         after.append(LimitUse(line.resource, line.used + want, line.limit))
         if want and line.limit is not None and line.used + want > line.limit:

@@ -9,7 +9,7 @@ from accounts.actor import Actor
 from accounts.models import Account, Membership, User
 from accounts.permissions import PERMISSIONS, Role
 from accounts.services.limits import demand_room, lock_account
-from mcp.errors import Conflict, Forbidden, InvalidInput
+from mcp.errors import Conflict, Forbidden, InvalidInput, NotFound
 from mcp.events.services.audit import audit
 
 
@@ -40,13 +40,13 @@ def add_member(*, actor: Actor, account: Account, username: str, role: str) -> M
 def change_role(*, actor: Actor, row: Membership, role: str) -> Membership:
     """Change a role; the last owner keeps it, and this person's keys that could do more are revoked.
 
-    Raises Forbidden, Conflict.
+    Raises Forbidden, Conflict, NotFound if the person is no member any more.
     """
     actor.demand("members.write")
     _demand_grantable(actor, role)
-    _demand_grantable(actor, row.role)
     with transaction.atomic():
-        lock_account(row.account_id)
+        row = _locked(row)
+        _demand_grantable(actor, row.role)
         _keep_an_owner(row, role)
         before, row.role = row.role, role
         row.save(update_fields=["role"])
@@ -56,15 +56,27 @@ def change_role(*, actor: Actor, row: Membership, role: str) -> Membership:
 
 
 def remove_member(*, actor: Actor, row: Membership) -> None:
-    """Take a person's role, and the keys made by that person here. Raises Forbidden, Conflict for the last owner."""
+    """Take a person's role, and the keys made by that person here.
+
+    Raises Forbidden, Conflict for the last owner, NotFound if the person is no member any more.
+    """
     actor.demand("members.write")
-    _demand_grantable(actor, row.role)
     with transaction.atomic():
-        lock_account(row.account_id)
+        row = _locked(row)
+        _demand_grantable(actor, row.role)
         _keep_an_owner(row, "")
         row.user.api_keys.filter(account_id=row.account_id).delete()
         _note(actor, row, "member.remove", {"role": row.role})
         row.delete()
+
+
+def _locked(row: Membership) -> Membership:
+    """The membership as it is under the account's lock: it may have changed since the caller read it. Raises NotFound."""
+    lock_account(row.account_id)
+    now = Membership.objects.select_related("user").filter(pk=row.pk).first()
+    if now is None:
+        raise NotFound("This person is no member of the account any more.")
+    return now
 
 
 def _revoke_stronger_keys(row: Membership) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -74,6 +73,7 @@ class StepContext:
             held = (
                 Operation.objects.select_for_update()
                 .filter(pk=self.operation.pk, fence=self.fence, state=OperationState.RUNNING)
+                .order_by()
                 .values_list("cancel_requested", flat=True)
                 .first()
             )
@@ -84,12 +84,27 @@ class StepContext:
 
     def write(self, **changes: Any) -> None:
         """One conditional UPDATE of the operation with its journal. Raises LostLease."""
-        changes["journal"] = [asdict(step) for step in self.steps]
+        if not self._write({}, changes):
+            raise LostLease(str(self.operation.pk))
+
+    def write_while(self, still: dict[str, Any], **changes: Any) -> bool:
+        """The same, only while the row's columns are `still` as given; otherwise false, with nothing written.
+
+        One round trip for "has somebody asked to cancel?" and "I begin". Raises LostLease.
+        """
+        if self._write(still, changes):
+            return True
+        with self.fenced():
+            return False
+
+    def _write(self, still: dict[str, Any], changes: dict[str, Any]) -> bool:
+        changes["journal"] = Operation.journal_of(self.steps)
+        mine = Operation.objects.filter(pk=self.operation.pk, fence=self.fence, state=OperationState.RUNNING, **still)
+        if not mine.update(**changes):
+            return False
         for name, value in changes.items():
             setattr(self.operation, name, value)
-        written = Operation.objects.filter(pk=self.operation.pk, fence=self.fence, state=OperationState.RUNNING).update(**changes)
-        if not written:
-            raise LostLease(str(self.operation.pk))
+        return True
 
     def tell(self, message: str, share: float | None = None) -> None:
         """Say what is going on inside a long step (at most four times a second). Raises LostLease."""

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 
 from mcp.errors import ControlPlaneError, Retry
@@ -73,12 +73,10 @@ def _forward(ctx: StepContext) -> float | None:
     for step, record in zip(ctx.kind.steps, ctx.steps, strict=True):
         if record.state == StepState.DONE:
             continue
-        if _cancel_wanted(ctx):
-            return _turn_back(ctx, record, Cancelled("It was cancelled on request."))
-        if stopping():
+        if stopping() and not _cancel_wanted(ctx):
             return _park(ctx, 0.0, "Its worker is ending; another one goes on in a moment.")
         try:
-            _carry_out(ctx, step, record)
+            begun = _carry_out(ctx, step, record)
         except Again as again:
             return _come_back(ctx, step, record, again)
         except ControlPlaneError as error:
@@ -90,35 +88,48 @@ def _forward(ctx: StepContext) -> float | None:
         except Exception as bug:  # a defect in a step must end in a settled operation, not in a stuck one
             log.exception("step_crashed", step=step.name)
             return _give_up(ctx, record, InternalError(f"{type(bug).__name__} in step {step.name}: {bug}"))
+        if not begun:
+            return _turn_back(ctx, record, Cancelled("It was cancelled on request."))
     _settle(ctx, OperationState.SUCCEEDED)
     return None
 
 
-def _carry_out(ctx: StepContext, step: Step, record: StepRecord) -> None:
-    _begin(ctx, step, record)
+def _carry_out(ctx: StepContext, step: Step, record: StepRecord) -> bool:
+    """False, with nothing done, if the operation is to be cancelled: asked at every step boundary."""
+    if not _begin(ctx, step, record):
+        return False
     if step.act is not None:
         crash_point(ctx, step.name, "before-act")
         record.data = step.act(ctx) or record.data
         crash_point(ctx, step.name, "after-act")
     record.state, record.finished_at, record.message = StepState.DONE, stamp(), ""
     if step.record is None:
-        return  # written together with the beginning of the next step, or with the settling
+        return True  # written together with the beginning of the next step, or with the settling
     with ctx.fenced(holding=True):
         step.record(ctx)
         ctx.write(progress=_progress(ctx), message="", troubled_since=None)
     crash_point(ctx, step.name, "after-record")
+    return True
 
 
-def _begin(ctx: StepContext, step: Step, record: StepRecord) -> None:
-    """Journal the step before it acts: from here on its undo is owed."""
+def _begin(ctx: StepContext, step: Step, record: StepRecord) -> bool:
+    """Journal the step before it acts: from here on its undo is owed. False if somebody asked to cancel."""
+    rows_only = step.act is None and step.undo is None  # its record is atomic, nothing can be half done
+    if rows_only and _cancel_wanted(ctx):
+        return False
+    before = record.state, record.attempt, record.started_at
     record.state = StepState.ACTING
     record.attempt += 1
     record.started_at = record.started_at or stamp()
-    if step.act is None and step.undo is None:
-        return  # rows only: its record is atomic, nothing can be half done
+    if rows_only:
+        return True
     if record.attempt == 1:
         ctx.operation.troubled_since = None  # what troubled an earlier step is over
-    ctx.write(progress=_progress(ctx), message=step.title, troubled_since=ctx.operation.troubled_since)
+    still = {"cancel_requested": False} if ctx.kind.cancellable else {}
+    if ctx.write_while(still, progress=_progress(ctx), message=step.title, troubled_since=ctx.operation.troubled_since):
+        return True
+    record.state, record.attempt, record.started_at = before
+    return False
 
 
 def _come_back(ctx: StepContext, step: Step, record: StepRecord, again: Again) -> float | None:
@@ -197,11 +208,10 @@ def _error_fields(ctx: StepContext, error: ControlPlaneError) -> dict[str, objec
 
 
 def _cancel_wanted(ctx: StepContext) -> bool:
-    """Asked at every step boundary."""
     if not ctx.kind.cancellable:
         return False
-    asked = Operation.objects.filter(pk=ctx.operation.pk).values_list("cancel_requested", flat=True).first()
-    return bool(asked)
+    asked = Operation.objects.filter(pk=ctx.operation.pk).values_list("cancel_requested", flat=True)
+    return bool(asked.order_by().first())
 
 
 # --- back ------------------------------------------------------------------------------------------------------------
@@ -267,23 +277,29 @@ def _take_back(ctx: StepContext, step: Step, record: StepRecord) -> None:
 
 
 def _settle(ctx: StepContext, outcome: OperationState) -> None:
-    """The domain's final state, the operation's end, its event and its lanes' places: one transaction."""
+    """The operation's end, the domain's final state, its event and its lanes' places: one transaction.
+
+    The first write holds the row and proves that the lease is ours, as `fenced` does.
+    """
     for record in ctx.steps:
         if record.state == StepState.PENDING:
             record.state = StepState.SKIPPED
-    with ctx.fenced(holding=True):
-        ctx.kind.settle(ctx, outcome.value)
-        Ticket.objects.filter(operation=ctx.operation).delete()
+    with transaction.atomic():
+        ctx.kind.hold(ctx)
         ctx.write(
             state=outcome,
             progress=100 if outcome == OperationState.SUCCEEDED else _progress(ctx),
             finished_at=timezone.now(),
             message="",
-            result=ctx.operation.result,
             troubled_since=None,
             lease_until=None,
             lease_owner="",
         )
+        before = dict(ctx.operation.result)
+        ctx.kind.settle(ctx, outcome.value)
+        if ctx.operation.result != before:
+            Operation.objects.filter(pk=ctx.operation.pk).update(result=ctx.operation.result)
+        Ticket.objects.filter(operation=ctx.operation).delete()
         emit_operation(ctx.operation)
     log.info("operation_settled", outcome=outcome.value)
     crash_point(ctx, "settle", "after-record")

@@ -66,7 +66,8 @@ class OperationKind:
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """Write the domain's final state, inside the transaction that settles the operation.
 
-        `outcome` is succeeded, failed or cancelled. Everything that can be undone has been when it is failed or cancelled.
+        `outcome` is succeeded, failed or cancelled; the operation's row says so already. Everything that can be undone has
+        been when it is failed or cancelled.
         """
 
     def on_attention(self, ctx: StepContext) -> None:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F
 from django.utils import timezone
 
 from pods.errors import AddressesExhausted
@@ -23,6 +22,8 @@ def lease_addresses(network: Network, *, holders: Sequence[UUID], account_id: UU
     The caller holds a transaction; the network's row is the lock. Raises AddressesExhausted with the figures.
     """
     assert connection.in_atomic_block
+    if network.size - network.next_offset >= len(holders) and _advance(network, len(holders)):
+        return _write(network, holders, account_id)  # nobody was faster since the network was read
     locked = Network.objects.select_for_update().get(pk=network.pk)
     fresh = _fresh(locked, holders, account_id)
     rest = holders[len(fresh) :]
@@ -31,13 +32,22 @@ def lease_addresses(network: Network, *, holders: Sequence[UUID], account_id: UU
 
 def _fresh(network: Network, holders: Sequence[UUID], account_id: UUID) -> list[Address]:
     count = min(len(holders), network.size - network.next_offset)
-    if count <= 0:
+    if count <= 0 or not _advance(network, count):
         return []
+    return _write(network, holders[:count], account_id)
+
+
+def _advance(network: Network, count: int) -> bool:
+    """Take the next never-used addresses, if the network still is as it was read; holds its row from then on."""
+    as_read = {"next_offset": network.next_offset, "range_first": network.range_first, "range_last": network.range_last}
+    return bool(Network.objects.filter(pk=network.pk, **as_read).update(next_offset=network.next_offset + count))
+
+
+def _write(network: Network, holders: Sequence[UUID], account_id: UUID) -> list[Address]:
     first = ipaddress.IPv4Address(network.range_first) + network.next_offset
-    Network.objects.filter(pk=network.pk).update(next_offset=F("next_offset") + count)
     return Address.objects.bulk_create(
         Address(network=network, ip=str(first + index), state=AddressState.ASSIGNED, holder_id=holder, account_id=account_id)
-        for index, holder in enumerate(holders[:count])
+        for index, holder in enumerate(holders)
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.actor import Actor
@@ -137,14 +137,7 @@ def add_host(*, actor: Actor, wish: HostWish, found: tuple[str, HostFacts] | Non
     name = wish.name or f"h-{wish.address.replace('.', '-').replace(':', '-')}"
     if not NAME.fullmatch(name):
         raise InvalidInput.on("name", "use 1 to 63 of a-z, 0-9 and -, not at the ends.")
-    known = Host.objects.filter(address=wish.address, port=wish.port).exclude(duty=HostDuty.RETIRED).first()
-    if known is not None:
-        raise Conflict(f"address: {wish.address}:{wish.port} is enrolled as {known.name} in pod {known.pod.slug}.")
-    namesake = Host.objects.filter(pod=wish.pod, name=name).first()
-    if namesake is not None:  # history too: events and audit rows tell hosts apart by name
-        raise InvalidInput.on(
-            "name", f"the pod {wish.pod.slug} has a host {name} ({namesake.duty}); choose another name.", "taken"
-        )
+    _refuse_known(wish, name)
     host_key, facts = found or probe_host(wish)
     if not facts.usable:
         raise unusable(wish.address, facts)
@@ -153,14 +146,34 @@ def add_host(*, actor: Actor, wish: HostWish, found: tuple[str, HostFacts] | Non
         host_key=host_key, options=dict(wish.options or {}), kinds=sorted(DRIVERS[wish.driver].kinds),
     )  # fmt: skip
     record_facts(host, facts)
+    _refuse_known(wish, name)  # looking took its time
+    try:
+        _save_new(actor, host)
+    except (IntegrityError, InvalidInput):
+        _refuse_known(wish, name)  # somebody was faster
+        raise
+    return host
+
+
+def _refuse_known(wish: HostWish, name: str) -> None:
+    known = Host.objects.filter(address=wish.address, port=wish.port).exclude(duty=HostDuty.RETIRED).first()
+    if known is not None:
+        raise Conflict(f"address: {wish.address}:{wish.port} is enrolled as {known.name} in pod {known.pod.slug}.")
+    namesake = Host.objects.filter(pod=wish.pod, name=name).first()
+    if namesake is not None:  # history too: events and audit rows tell hosts apart by name
+        raise InvalidInput.on(
+            "name", f"the pod {wish.pod.slug} has a host {name} ({namesake.duty}); choose another name.", "taken"
+        )
+
+
+def _save_new(actor: Actor, host: Host) -> None:
     with transaction.atomic():
         _clean(host)
         host.save()
         audit(
             "host.add", actor=actor.label, source=actor.source, target_type="host", target_id=host.pk,
-            target_name=name, changes={"address": wish.address, "host_key": host_key, "pod": wish.pod.slug},
+            target_name=host.name, changes={"address": host.address, "host_key": host.host_key, "pod": host.pod.slug},
         )  # fmt: skip
-    return host
 
 
 def unusable(address: str, facts: HostFacts) -> HostUnusable:

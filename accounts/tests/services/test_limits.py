@@ -50,6 +50,17 @@ def test_asking_costs_the_same_whatever_there_is(account: Account, django_assert
         limits_with_use(account)
 
 
+def test_a_demand_counts_only_what_it_is_about(account: Account, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(2):  # limits, keys
+        assert [line.resource for line in demand_room(account, {"api_keys": 1})] == ["api_keys"]
+    with django_assert_num_queries(2):  # limits, one sum over accelerators
+        after = {line.resource: line.used for line in demand_room(account, {"accelerators": 2, "vcpus": 3})}
+    assert after == {"accelerators": 2, "vcpus": 3, "memory_mib": 0, "disk_gib": 0}
+    AccountLimit.objects.create(account=account, resource="moons", limit=1)
+    with pytest.raises(LimitExceeded, match="moons: 0 of 1 used, 2 asked"):  # nobody counts these
+        demand_room(account, {"moons": 2})
+
+
 @pytest.mark.parametrize(("asked", "fits"), [(1, True), (2, True), (3, False), (10**9, False), (0, True)])
 def test_up_to_the_limit_and_not_beyond(account: Account, asked: int, fits: bool) -> None:
     make_key(account)

@@ -13,7 +13,7 @@ from accounts.permissions import PERMISSIONS, Role
 from accounts.services.api_keys import find_live
 from accounts.services.members import add_member, change_role, remove_member
 from accounts.testing import actor_with, make_account, make_key, make_person
-from mcp.errors import Conflict, ControlPlaneError, Forbidden, InvalidInput, LimitExceeded
+from mcp.errors import Conflict, ControlPlaneError, Forbidden, InvalidInput, LimitExceeded, NotFound
 from mcp.events.models import AuditEntry
 
 
@@ -47,6 +47,42 @@ def test_the_last_owner_stays(account: Account, actor: Actor) -> None:
     remove_member(actor=actor, row=only)
     with pytest.raises(Conflict, match="at least one owner"):
         remove_member(actor=system(), row=second)
+
+
+@pytest.mark.django_db
+def test_what_counts_is_the_role_now_not_the_one_that_was_read_before(account: Account, actor: Actor) -> None:
+    first = Membership.objects.get(role="owner")
+    read_early = Membership.objects.get(pk=member(account, "ada", "viewer").pk)
+    ada = change_role(actor=actor, row=Membership.objects.get(pk=read_early.pk), role="owner")
+    remove_member(actor=actor, row=first)
+    with pytest.raises(Conflict, match="at least one owner"):
+        remove_member(actor=system(), row=read_early)
+    with pytest.raises(Conflict, match="at least one owner"):
+        change_role(actor=system(), row=read_early, role="viewer")
+    assert Membership.objects.get(account=account, role="owner").pk == ada.pk
+
+
+@pytest.mark.django_db
+def test_an_administrator_cannot_take_what_became_an_owner_meanwhile(account: Account, actor: Actor) -> None:
+    make_key(account)
+    admin = actor_with(make_key(account, Role.ADMIN))
+    read_early = Membership.objects.get(pk=member(account, "ada", "viewer").pk)
+    change_role(actor=actor, row=Membership.objects.get(pk=read_early.pk), role="owner")
+    with pytest.raises(Forbidden, match="ask an owner"):
+        remove_member(actor=admin, row=read_early)
+    with pytest.raises(Forbidden, match="ask an owner"):
+        change_role(actor=admin, row=read_early, role="viewer")
+
+
+@pytest.mark.django_db
+def test_who_left_meanwhile_is_no_member(account: Account, actor: Actor) -> None:
+    read_early = Membership.objects.get(pk=member(account, "ada", "viewer").pk)
+    remove_member(actor=actor, row=Membership.objects.get(pk=read_early.pk))
+    with pytest.raises(NotFound):
+        remove_member(actor=actor, row=read_early)
+    with pytest.raises(NotFound):
+        change_role(actor=actor, row=read_early, role="admin")
+    assert not Membership.objects.filter(user__username="ada").exists()
 
 
 @pytest.mark.django_db

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from django.db import models
@@ -24,6 +24,9 @@ class StepRecord:
     finished_at: str | None = None
     message: str = ""
     data: dict[str, Any] = field(default_factory=dict)
+
+
+RECORD_FIELDS = tuple(one.name for one in fields(StepRecord))
 
 
 class Operation(models.Model):
@@ -118,4 +121,4 @@ class Operation(models.Model):
     @staticmethod
     def journal_of(steps: list[StepRecord]) -> list[dict[str, Any]]:
         """The stored form of step records."""
-        return [asdict(step) for step in steps]
+        return [{name: getattr(step, name) for name in RECORD_FIELDS} for step in steps]

@@ -51,10 +51,16 @@ def submit(wish: Wish, *, actor: str) -> Operation:
     return submit_many([wish], actor=actor)[0]
 
 
-def submit_many(wishes: Sequence[Wish], *, actor: str, batch_id: UUID | None = None) -> list[Operation]:
-    """Write several operations in one go (one INSERT); targets must differ."""
+def submit_many(
+    wishes: Sequence[Wish], *, actor: str, batch_id: UUID | None = None, new_targets: bool = False
+) -> list[Operation]:
+    """Write several operations in one go (one INSERT); targets must differ.
+
+    With `new_targets` they were made in this transaction: nothing can be at work on them, and nobody looks.
+    """
     assert connection.in_atomic_block, "operations are accepted inside the transaction that writes the wish"
-    _make_room(wishes)
+    if not new_targets:
+        _make_room(wishes)
     operations = Operation.objects.bulk_create([_row(wish, actor, batch_id) for wish in wishes])
     wake_after_commit(operations)
     return operations

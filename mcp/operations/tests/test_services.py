@@ -8,20 +8,22 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from mcp.errors import NotFound
 from mcp.ids import new_id
 from mcp.operations.context import StepContext
 from mcp.operations.engine import run
-from mcp.operations.errors import NotCancellable, NotRetryable, OperationInProgress
+from mcp.operations.errors import Again, NotCancellable, NotRetryable, OperationInProgress
 from mcp.operations.kinds import Data
 from mcp.operations.models import Lane, Operation, Ticket
 from mcp.operations.services import sweep as sweeping
 from mcp.operations.services.cancel import cancel
-from mcp.operations.services.claim import claim, claim_exactly, claim_next
+from mcp.operations.services.claim import CANDIDATES, _count_turns, _turns, claim, claim_exactly, claim_next, due
 from mcp.operations.services.retry import retry, retry_lane
+from mcp.operations.services.submit import Target, Wish, submit_many
 from mcp.operations.states import TRANSITIONS, OperationState
+from mcp.operations.stopping import resume_claiming, stop_claiming
 from mcp.operations.tests.scripted import ask, script
 from mcp.testing.drain import drain, expire_leases
 
@@ -146,6 +148,93 @@ def test_a_burst_of_one_account_does_not_starve_another() -> None:
     assert Operation.objects.get(pk=late.pk).state == "running"
 
 
+def test_nobody_waits_behind_a_burst_longer_than_what_a_worker_looks_at() -> None:
+    greedy, modest, nobody = new_id(), new_id(), None
+    burst = [ask(account=greedy) for _ in range(CANDIDATES + 5)]
+    late = [ask(account=modest), ask(account=modest), ask(account=nobody)]
+    order = [claim_next("mcp", owner="w") for _ in range(len(burst) + len(late))]
+    accounts = [taken.account_id for taken in order if taken is not None]
+    assert sorted(accounts[:3], key=str) == sorted([greedy, modest, nobody], key=str)
+    assert sorted(accounts[3:5], key=str) == sorted([greedy, modest], key=str)
+    assert accounts[5:] == [greedy] * (CANDIDATES + 3)
+    of_greedy = [taken.pk for taken in order if taken is not None and taken.account_id == greedy]
+    assert of_greedy == [operation.pk for operation in burst]
+
+
+def test_few_that_wait_take_turns_as_many_do() -> None:
+    accounts = [new_id(), None, new_id()]
+    for account in (0, 0, 0, 1, 2, 2, 1, 0):
+        ask(account=accounts[account])
+    assert claim_next("mcp", owner="w") is not None  # one of the first account runs
+    now = timezone.now()
+    waiting = Operation.objects.filter(due(now), queue="mcp")
+    few = list(waiting.order_by("not_before", "id").values_list("id", "account_id"))
+    assert sorted(_count_turns(few)) == sorted(_turns(waiting))
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [("a", "b"), (None, "b"), ("a", None)])
+def test_a_message_gives_way_to_another_account_and_no_account_is_one(mine: str | None, theirs: str | None) -> None:
+    ids = {"a": new_id(), "b": new_id(), None: None}
+    for _ in range(2):
+        ask(account=ids[mine])
+    own, other = ask(account=ids[mine]), ask(account=ids[theirs])
+    assert claim_next("mcp", owner="w") is not None
+    taken = claim(own.pk, owner="w")
+    assert taken is not None
+    assert taken.pk == other.pk
+    only_own_wait = claim(own.pk, owner="w")
+    assert only_own_wait is not None
+    assert only_own_wait.pk == own.pk
+
+
+def test_a_claimed_operation_is_what_the_database_says() -> None:
+    operation = ask(lanes=("host:a",))
+    for owner in ("w", "w2"):
+        taken = claim_exactly(operation.pk, owner=owner)
+        assert taken is not None
+        stored = Operation.objects.get(pk=operation.pk)
+        for one in Operation._meta.concrete_fields:
+            assert getattr(taken, one.attname) == getattr(stored, one.attname), one.attname
+        expire_leases()
+
+
+def test_fences_grow_over_all_operations_of_a_target() -> None:
+    first = ask()
+    for _ in range(3):
+        assert claim_exactly(first.pk, owner="w") is not None
+        expire_leases()
+    second = ask("test.replacing", target=first.target_id)
+    taken = claim_exactly(second.pk, owner="w")
+    assert taken is not None
+    assert taken.fence == 4
+    other = claim_exactly(ask().pk, owner="w")
+    assert other is not None
+    assert other.fence == 1
+
+
+def test_what_an_operation_costs_in_round_trips(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    """Each is CPU of a worker and of the database: most of what a create costs."""
+    ask(lanes=("host:a",))
+    with script():
+        drain()
+    operation = ask(lanes=("host:a",))
+    with django_assert_num_queries(7):  # SAVEPOINT, the row, lanes, tickets, ticket, lease, RELEASE
+        taken = claim(operation.pk, owner="w")
+    assert taken is not None
+    with script(), django_assert_num_queries(8):  # a write a step; SAVEPOINT, end, places, event, RELEASE
+        run(taken)
+    with django_assert_num_queries(1):
+        assert claim_next("mcp", owner="w") is None
+
+
+def test_targets_made_just_now_are_not_looked_at(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    wish = Wish("test.scripted", Target("thing", new_id(), "a thing"))
+    with transaction.atomic(), django_assert_num_queries(1):
+        (operation,) = submit_many([wish], actor="tester", new_targets=True)
+    with pytest.raises(OperationInProgress):
+        ask(target=operation.target_id)
+
+
 def test_a_message_about_settled_work_makes_a_worker_take_what_waits() -> None:
     first, second = ask(), ask()
     with script():
@@ -184,6 +273,37 @@ def test_cancelling_what_runs_turns_it_back_at_the_next_step() -> None:
     with script(one=cancel_from_within) as done:
         drain()
     assert done == ["one", "undo one", "cancelled"]
+
+
+def test_a_cancelled_step_is_not_begun_and_what_was_begun_before_stays_owed() -> None:
+    operation = ask()
+
+    def park_then_cancel(ctx: StepContext) -> Data | None:
+        raise Again(0.0, "Still waiting.")
+
+    with script(two=park_then_cancel) as done:
+        taken = claim_exactly(operation.pk, owner="w")
+        assert taken is not None
+        run(taken)
+        cancel(operation.pk)
+        drain()
+    operation.refresh_from_db()
+    assert done == ["one", "two", "undo two", "undo one", "cancelled"]
+    assert [(step.state, step.attempt) for step in operation.steps] == [("undone", 2), ("undone", 2), ("skipped", 0)]
+
+
+def test_a_stopping_worker_still_honours_a_cancellation() -> None:
+    operation = ask()
+    taken = claim_exactly(operation.pk, owner="w")
+    assert taken is not None
+    cancel(operation.pk)
+    stop_claiming()
+    try:
+        with script() as done:
+            run(taken)
+    finally:
+        resume_claiming()
+    assert done == ["cancelled"]
 
 
 def test_what_cannot_be_cancelled_says_so() -> None:

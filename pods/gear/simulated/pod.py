@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import uuid
 from collections.abc import Callable
@@ -66,7 +67,7 @@ class SimulatedHost:
     def state(self) -> HostState:
         """A copy of all it remembers."""
         with self.pod.store.change(self.name) as state:
-            return state
+            return copy.deepcopy(state)
 
     def fail_next(self, verb: str, error: type[GearError] = GearUnknown, *, after_effect: bool = False, times: int = 1) -> None:
         """The next calls of a verb raise; with `after_effect` the change is made all the same."""

@@ -30,6 +30,16 @@ class GuestState:
     guarded: bool = True  # anti-spoofing rules on every port; set at start
     booted_at: float = 0.0  # the pod's clock when it was started
 
+    def to_plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**vars(self), "limits": asdict(self.limits)}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> GuestState:
+        """From JSON."""
+        first_boot = plain["first_boot"]
+        return cls(**plain | {"limits": Limits(**plain["limits"]), "first_boot": tuple(first_boot) if first_boot else None})
+
     def converge(self, spec: GuestSpec) -> None:
         """Take over what `configure` may change."""
         self.limits = spec.limits
@@ -86,14 +96,14 @@ class HostState:
     released: list[str] = field(default_factory=list)
 
     def to_plain(self) -> dict[str, Any]:
-        """For JSON. Shares its parts with the state: deep copies would be most of what a call costs on a full host."""
-        guests = {name: {**vars(guest), "limits": asdict(guest.limits)} for name, guest in self.guests.items()}
+        """For JSON. Shares its parts with the state."""
+        guests = {name: guest.to_plain() for name, guest in self.guests.items()}
         return {**vars(self), "guests": guests, "faults": [asdict(fault) for fault in self.faults]}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> HostState:
         """From JSON."""
-        guests = {name: _guest(item) for name, item in plain.pop("guests").items()}
+        guests = {name: GuestState.from_plain(item) for name, item in plain.pop("guests").items()}
         faults = [Fault(**item) for item in plain.pop("faults")]
         return cls(**plain, guests=guests, faults=faults)
 
@@ -103,9 +113,3 @@ class HostState:
             if fault.verb == verb:
                 return self.faults.pop(index)
         return None
-
-
-def _guest(plain: dict[str, Any]) -> GuestState:
-    limits = Limits(**plain.pop("limits"))
-    first_boot = plain.pop("first_boot")
-    return GuestState(**plain, limits=limits, first_boot=tuple(first_boot) if first_boot else None)

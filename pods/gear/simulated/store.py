@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import fcntl
-import json
+import os
 import re
 import threading
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from pods.gear.simulated.hostfile import HostFile, write_whole
 from pods.gear.simulated.state import HostState
 
+_VERSION_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,200}")
 
 
@@ -57,31 +60,37 @@ class MemoryStore:
 
 
 class DirectoryStore:
-    """One JSON file a host, replaced by rename under a file lock; a killed worker loses nothing."""
+    """One file a host, changed under a file lock (`hostfile`); a killed worker loses nothing."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._known: dict[str, HostFile] = {}
         directory.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def change(self, host: str) -> Iterator[HostState]:
         """See Store."""
         path = self._path(host)
-        with self._locked(host):
+        with self._locked(host) as lock:
+            known = self._known.pop(host, None) or HostFile(path)  # back only if all goes well
             try:
-                text = path.read_text(encoding="utf-8")
+                state = known.load(os.pread(lock, _VERSION_BYTES, 0).decode())
             except FileNotFoundError:
                 raise KeyError(host) from None
-            state = HostState.from_plain(json.loads(text))
             yield state
-            self._write(path, state, text)
+            if not known.save():
+                self._renew(lock)
+                known.rewrite()
+                return
+            self._known[host] = known
 
     def add(self, state: HostState) -> None:
         """See Store."""
         path = self._path(state.name)
-        with self._locked(state.name):
+        with self._locked(state.name) as lock:
             if not path.exists():
-                self._write(path, state, "")
+                self._renew(lock)
+                write_whole(path, state)
 
     def names(self) -> list[str]:
         """See Store."""
@@ -93,14 +102,16 @@ class DirectoryStore:
         return self._directory / f"{host}.json"
 
     @contextmanager
-    def _locked(self, host: str) -> Iterator[None]:
-        with (self._directory / f"{self._path(host).stem}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _locked(self, host: str) -> Iterator[int]:
+        """The host's lock. The locked file holds the version of the host's file."""
+        descriptor = os.open(self._directory / f"{host}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
-    def _write(self, path: Path, state: HostState, before: str) -> None:
-        text = json.dumps(state.to_plain(), separators=(",", ":"))
-        if text != before:
-            temporary = path.with_suffix(".new")
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
+    @staticmethod
+    def _renew(lock: int) -> None:
+        """A new version, before the file is written anew: whoever dies in between makes others read it all again, no worse."""
+        os.pwrite(lock, uuid.uuid4().hex.encode(), 0)

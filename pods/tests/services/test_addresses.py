@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.actor import system
 from mcp.ids import new_id
@@ -55,6 +56,20 @@ def rested(*rows: Address) -> None:
 def test_fresh_addresses_come_in_order() -> None:
     net = network()
     assert ips(lease(net, 2)) + ips(lease(net)) == ["10.50.0.1", "10.50.0.2", "10.50.0.3"]
+
+
+def test_a_network_read_too_early_gives_nothing_out_twice() -> None:
+    net = network()
+    early = Network.objects.get(pk=net.pk)
+    assert ips(lease(net, 2)) == ["10.50.0.1", "10.50.0.2"]
+    assert ips(lease(early, 2)) == ["10.50.0.3", "10.50.0.4"]
+    assert ips(lease(net)) == ["10.50.0.5"]
+
+
+def test_a_lease_of_fresh_addresses_is_two_writes(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    net = network()
+    with transaction.atomic(), django_assert_num_queries(2):
+        lease_addresses(net, holders=[new_id(), new_id()], account_id=OWNER)
 
 
 def test_a_leased_address_names_its_holder_and_account() -> None:

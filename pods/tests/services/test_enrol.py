@@ -22,6 +22,7 @@ from pods.services import enrol
 from pods.services.enrol import HostWish, NetworkWish, add_host, add_pod, look_at, probe_host, record_facts, reprobe_host
 from pods.states import HostDuty
 from pods.testing import make_pod
+from pods.tests.services.racing import THREADS, race
 
 pytestmark = pytest.mark.django_db
 OPERATOR = system("test")
@@ -316,3 +317,38 @@ def test_hosts_of_two_pods_may_share_a_name() -> None:
         SimulatedPod.forget(slug)
         pod = make_pod(slug, 0)
         assert add_host(actor=OPERATOR, wish=replace(wish_for(pod), port=2200 + len(Host.objects.all()))).name == "h9"
+
+
+def test_enrolled_while_we_were_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    SimulatedPod.named("slow").add_host("h1")
+    wish = HostWish(address="h1", pod=make_pod(), driver="simulated", options={"pod": "slow"})
+
+    def look(asked: HostWish) -> tuple[str, HostFacts]:
+        found = probe_host(asked)
+        add_host(actor=OPERATOR, wish=replace(asked, name="faster"), found=found)
+        return found
+
+    monkeypatch.setattr(enrol, "probe_host", look)
+    with pytest.raises(Conflict, match="enrolled as faster"):
+        add_host(actor=OPERATOR, wish=wish)
+    assert Host.objects.get(address="h1").name == "faster"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_enrol_one_machine_at_once() -> None:
+    name = f"race-{new_id()}"
+    SimulatedPod.named(name).add_host("h1")
+    wish = HostWish(address="h1", pod=make_pod(), driver="simulated", options={"pod": name})
+    found = probe_host(wish)
+
+    def enroll(number: int) -> str:
+        try:
+            return add_host(actor=OPERATOR, wish=replace(wish, name=f"n{number}"), found=found).name
+        except Conflict as refusal:
+            return refusal.detail
+
+    answers = race(enroll)
+    (won,) = Host.objects.values_list("name", flat=True)
+    assert sorted(answers, key=len)[0] == won
+    assert sum(f"enrolled as {won}" in answer for answer in answers) == THREADS - 1
+    assert AuditEntry.objects.filter(action="host.add").count() == 1
