@@ -9,9 +9,18 @@ from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcp.settings")
 
-app = Celery("mcp")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["mcp.operations", "mcp.health", "mcp.api", "mcp.web", "pods", "accelerators"])
+
+def make_app(name: str, *, current: bool = True) -> Celery:
+    """An application with this project's settings and tasks. An application can serve one set of queues: a process that is to
+    serve two with threads of their own (mcp/embedded.py) makes itself a second one, which is not the `current` one.
+    """
+    made = Celery(name, set_as_current=current)
+    made.config_from_object("django.conf:settings", namespace="CELERY")
+    made.autodiscover_tasks(["mcp.operations", "mcp.health", "mcp.api", "mcp.web", "pods", "accelerators"])
+    return made
+
+
+app = make_app("mcp")
 
 
 @signals.worker_init.connect

@@ -231,6 +231,10 @@ LANE_DEFAULTS: dict[str, int] = {
 WORKER_THREADS = int(env.number("MCP_WORKER_THREADS", 12, 1))
 # The queues of the worker inside the web process; separate workers are told with `celery worker -Q` instead.
 WORKER_QUEUES = env.names("MCP_WORKER_QUEUES", "mcp")
+# What the clock starts (sweeps, heartbeats, reconciling) has a queue and threads of its own: operations that hang on a dead
+# host must not keep anybody from noticing that it is dead. Three kinds of rounds may hold a thread each for long.
+WATCH_QUEUE = "mcp.watch"
+WATCH_THREADS = int(env.number("MCP_WATCH_THREADS", 6, 4))
 
 # --- keeping true ---------------------------------------------------------------------------------------------------
 HEARTBEAT_PERIOD_S = env.number("MCP_HOST_HEARTBEAT_S", 10, 0.5)
@@ -262,7 +266,7 @@ CELERY_BROKER_URL = BROKER_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_DEFAULT_QUEUE = "mcp"
+CELERY_TASK_DEFAULT_QUEUE = WATCH_QUEUE  # operations name their pod's queue; everything else is the watch's
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
@@ -271,9 +275,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
 # Celery would close the database connection before and after each task; mcp/celery.py applies Django's rules instead.
 CELERY_DB_REUSE_MAX = 2**62
 CELERY_TASK_PUBLISH_RETRY = False  # losing the broker costs latency, never a request: the sweeper wakes what was not published
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # remembers in memory: missing a beat does no harm, a file beside the code does
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "sweep": {"task": "mcp.operations.sweep", "schedule": OPERATIONS["sweep_s"], "options": {"expires": 10}},
     "heartbeats": {"task": "pods.heartbeat_hosts", "schedule": HEARTBEAT_PERIOD_S, "options": {"expires": 10}},
+    "silent": {"task": "pods.heartbeat_silent_hosts", "schedule": HEARTBEAT_PERIOD_S, "options": {"expires": 10}},
     "reconcile": {"task": "pods.reconcile_hosts", "schedule": RECONCILE_PERIOD_S, "options": {"expires": 30}},
     "trash": {"task": "accelerators.empty_trash", "schedule": 60.0, "options": {"expires": 60}},
     "lent": {"task": "accelerators.look_after_lent_room", "schedule": PREEMPT_LOOK_S, "options": {"expires": 15}},

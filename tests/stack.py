@@ -73,16 +73,20 @@ class Stack:
                 cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
-    def start_worker(self, name: str = "worker", *, threads: int = 8) -> None:
+    def start_worker(self, name: str = "worker", *, threads: int = 8, queue: str = "mcp") -> None:
         """One worker with a pool of threads."""
         self._start(
-            name, "worker", "-P", "threads", "-c", str(threads), "-Q", "mcp", "-n", f"{name}@%h",
+            name, "worker", "-P", "threads", "-c", str(threads), "-Q", queue, "-n", f"{name}@%h",
             "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
         )  # fmt: skip
 
+    def start_watch(self) -> None:
+        """The worker that sweeps, asks hosts for heartbeats, and reconciles when the clock says so."""
+        self.start_worker("watch", threads=settings.WATCH_THREADS, queue=settings.WATCH_QUEUE)
+
     def start_beat(self) -> None:
-        """The clock that sweeps, asks hosts for heartbeats, and reconciles."""
-        self._start("beat", "beat", "-s", str(self.directory / "beat-schedule"), "-l", "WARNING")
+        """The clock."""
+        self._start("beat", "beat", "-l", "WARNING")
 
     def kill(self, name: str = "worker") -> None:
         """kill -9, and nothing else gets a chance."""
@@ -109,10 +113,11 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(directory: Path, **environment: str) -> Iterator[Stack]:
-    """A stack with one worker and beat; everything is ended on the way out."""
+    """A stack with a worker, the watch and the clock; everything is ended on the way out."""
     stack = Stack(directory, environment)
     try:
         stack.start_beat()
+        stack.start_watch()
         stack.start_worker()
         yield stack
     finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
+import structlog
+from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accelerators.models import Accelerator
@@ -17,15 +19,31 @@ from accelerators.states import PRESENT, State
 from mcp.events.services.emit import emit
 from mcp.operations.models import Operation
 from mcp.operations.states import OperationState
+from pods.gear.errors import GearError
 from pods.gear.hypervisor.base import Inventory, Power
 from pods.models import DriftFinding, Host, Image, ImageCopy
 from pods.services.gear import hypervisor_of
-from pods.states import FindingState
+from pods.services.rounds import Round
+from pods.states import FindingState, HostDuty
+
+log = structlog.get_logger(__name__)
+
+# Threads that wait for inventories; none of them uses the database.
+AT_ONCE = 16
 
 
 def reconcile_host(host: Host) -> Report:
     """One look at one host and what follows from it. Repeatable. Raises gear errors when the host does not answer."""
-    inventory = hypervisor_of(host).inventory()
+    return record_inventory(host, look(host))
+
+
+def look(host: Host) -> Inventory:
+    """Everything on a host, whose pod was read with it; no query. Raises gear errors."""
+    return hypervisor_of(host).inventory()
+
+
+def record_inventory(host: Host, inventory: Inventory) -> Report:
+    """What follows from a look; one transaction."""
     with transaction.atomic():
         Host.objects.select_for_update(no_key=True).get(pk=host.pk)
         wanted = wanted_on(host)
@@ -37,6 +55,35 @@ def reconcile_host(host: Host) -> Report:
         _record_copies(host, inventory)
         Host.objects.filter(pk=host.pk).update(inventory_at=inventory.taken_at, last_seen_at=timezone.now())
     return report
+
+
+def reconcile_all() -> int:
+    """Look at every host that answers. Answers how many were looked at; none while a former call of this process still looks.
+
+    Several processes share the fleet: whom another one has just looked at is left out.
+    """
+    return _round.run(_worth_a_look())
+
+
+def _worth_a_look() -> Iterator[Host]:
+    """Each is read when its turn has come: by then it may have stopped answering."""
+    lately = timezone.now() - timedelta(seconds=settings.RECONCILE_PERIOD_S / 2)
+    answering = Host.objects.exclude(duty=HostDuty.RETIRED).filter(
+        Q(inventory_at__isnull=True) | Q(inventory_at__lt=lately), reachable=True, failed_heartbeats=0
+    )
+    for host_id in list(answering.order_by(F("inventory_at").asc(nulls_first=True)).values_list("pk", flat=True)):
+        if (host := answering.select_related("pod").filter(pk=host_id).first()) is not None:
+            yield host
+
+
+def _settle(host: Host, answer: Inventory | GearError) -> None:
+    if isinstance(answer, GearError):
+        log.info("reconcile_skipped", host=host.name, code=answer.code, detail=answer.detail)
+    else:
+        record_inventory(host, answer)
+
+
+_round = Round(look, _settle, at_once=AT_ONCE)
 
 
 def wanted_on(host: Host) -> list[WantedGuest]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from django.conf import settings as conf
 from django.core.checks import run_checks
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -52,13 +53,13 @@ def worker_lives() -> Iterator[Finding]:
     if not fresh_workers():
         yield Finding(
             Level.FAIL, "worker", f"No worker was seen in the last {FRESH_S:g} s.",
-            "Start one: `./manage.py serve` (embedded), or `celery -A mcp worker -P threads` (docs/operating.md).",
+            "Start one: `./manage.py serve` (embedded), or `celery -A mcp worker -P threads -Q mcp` (docs/operating.md).",
         )  # fmt: skip
     swept = last_sweep()
     if swept is None or timezone.now() - swept > timedelta(seconds=FRESH_S):
         yield Finding(
             Level.FAIL, "worker", f"The sweeper has not run in the last {FRESH_S:g} s.",
-            "Start the clock (`celery -A mcp beat`), and a worker for the queue mcp.",
+            f"Start the clock (`celery -A mcp beat`), and a worker for the queue {conf.WATCH_QUEUE}.",
         )  # fmt: skip
 
 

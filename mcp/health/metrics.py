@@ -101,7 +101,7 @@ def takeovers() -> Iterator[Metric]:
 @collects
 def workers() -> Iterator[Metric]:
     """Who works, and when the clock was last seen."""
-    yield gauge("mcp_workers", "Worker processes seen in the last half minute.", [], {(): len(fresh_workers())})
+    yield gauge("mcp_workers", "Worker processes for operations seen in the last half minute.", [], {(): len(fresh_workers())})
     swept = last_sweep()
     age = (timezone.now() - swept).total_seconds() if swept else float("inf")
     yield gauge("mcp_sweep_age_seconds", "Time since clock, broker and worker last worked together.", [], {(): age})

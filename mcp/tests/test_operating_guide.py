@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from mcp.health.doctor import _examinations
 
@@ -40,6 +41,11 @@ def test_units_have_limits_and_run_unprivileged(unit: Path) -> None:
     text = unit.read_text()
     for line in ("User=mcp", "Restart=always", "NoNewPrivileges=yes", "EnvironmentFile=/etc/mcp/mcp.env"):
         assert line in text
+
+
+def test_some_unit_serves_the_queue_of_the_watch() -> None:
+    text = (ROOT / "deploy" / "systemd" / "mcp-watch.service").read_text()
+    assert f" -Q {settings.WATCH_QUEUE} " in text
 
 
 def test_the_example_sets_what_production_demands() -> None:

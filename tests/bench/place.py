@@ -36,16 +36,15 @@ def _environment(**extra: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def serving(account: Account, user: User, *, directory: Path, work: bool = True, threads: int = 16) -> Iterator[Api]:
-    """gunicorn and, unless only answers are measured, a worker and beat, as in production; ended on the way out."""
+    """gunicorn and, unless only answers are measured, workers and the clock, as in production; ended on the way out."""
     port = free_port()
     environment = _environment(MCP_BIND=f"127.0.0.1:{port}", MCP_WEB_WORKERS="1")
-    python = sys.executable
     commands = [
-        [python, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "mcp.wsgi"],
-        [python, "-m", "celery", "-A", "mcp", "worker", "-P", "threads", "-c", str(threads), "-Q", "mcp", "-l", "WARNING",
-         "--without-gossip", "--without-mingle", "--without-heartbeat"],
-        [python, "-m", "celery", "-A", "mcp", "beat", "-s", str(directory / "beat"), "-l", "WARNING"],
-    ]  # fmt: skip
+        [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"), "mcp.wsgi"],
+        _worker("mcp", threads),
+        _worker(settings.WATCH_QUEUE, settings.WATCH_THREADS),
+        [sys.executable, "-m", "celery", "-A", "mcp", "beat", "-l", "WARNING"],
+    ]
     with (directory / "processes.log").open("wb") as log:
         processes = [
             subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -66,6 +65,13 @@ def serving(account: Account, user: User, *, directory: Path, work: bool = True,
                 process.wait(30)
                 continue
             process.kill()
+
+
+def _worker(queue: str, threads: int) -> list[str]:
+    return [
+        sys.executable, "-m", "celery", "-A", "mcp", "worker", "-P", "threads", "-c", str(threads), "-Q", queue,
+        "-n", f"{queue}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
+    ]  # fmt: skip
 
 
 def _listens(port: int) -> bool:

@@ -10,8 +10,8 @@ from django.utils import timezone
 from accelerators.models import Accelerator
 from accelerators.services.delete import delete
 from accelerators.services.power import stop
-from accelerators.services.reconcile import reconcile_host, wanted_on
-from accelerators.tasks import only_once, reconcile_one
+from accelerators.services.reconcile import _worth_a_look, reconcile_all, reconcile_host, wanted_on
+from accelerators.tasks import reconcile_hosts
 from accelerators.testing.world import World
 from mcp.events.models import Event
 from mcp.testing.drain import drain
@@ -256,25 +256,34 @@ def test_a_silent_host_teaches_nothing(world: World) -> None:
         reconcile_host(host)
     row.refresh_from_db()
     assert (row.missing_since, row.state, kinds()) == (None, "running", [])
-    reconcile_one(str(host.pk))  # the task only notes it
-    reconcile_one("00000000-0000-0000-0000-000000000000")
+    reconcile_hosts()  # the task only notes it
+    assert kinds() == []
 
 
-def test_the_task_keeps_a_host_true(world: World) -> None:
-    row = world.running()
-    host, hand = at(row, world)
-    hand.stop_guest(str(row.pk))
-    reconcile_one(str(host.pk))
-    assert kinds() == ["power"]
+def test_the_task_keeps_every_host_true(world: World) -> None:
+    row, other = world.running(), world.running("other")
+    for guest in (row, other):
+        _, hand = at(guest, world)
+        hand.stop_guest(str(guest.pk))
+    reconcile_hosts()
+    assert kinds() == ["power", "power"]
 
 
-def test_a_host_is_asked_by_one_thread_at_a_time(world: World) -> None:
-    host = Host.objects.first()
-    assert host is not None
-    with only_once(host.pk) as first, only_once(host.pk) as second:
-        assert (first, second) == (True, False)
-    with only_once(host.pk) as again:
-        assert again
+def test_hosts_that_miss_heartbeats_and_hosts_just_looked_at_are_left_out(world: World) -> None:
+    assert reconcile_all() == 2
+    assert reconcile_all() == 0  # as when another process has just been there
+    Host.objects.update(inventory_at=timezone.now() - timedelta(hours=1))
+    Host.objects.filter(name="h1").update(failed_heartbeats=1)
+    assert reconcile_all() == 1
+    Host.objects.update(inventory_at=None, reachable=False)
+    assert reconcile_all() == 0
+
+
+def test_one_that_stops_answering_is_left_out_before_its_turn(world: World) -> None:
+    hosts = _worth_a_look()
+    assert next(hosts).name in ("h1", "h2")
+    Host.objects.update(failed_heartbeats=1)
+    assert list(hosts) == []
 
 
 def test_old_observations_do_not_resolve_newer_findings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import F
 from django.utils import timezone
@@ -36,9 +37,10 @@ def bump(name: str) -> None:
 
 
 def fresh_workers(now: datetime | None = None) -> list[Pulse]:
-    """The workers seen lately."""
+    """The workers for operations seen lately. Those for the watch alone do not count: the sweeper's sign stands for them."""
     since = (now or timezone.now()) - timedelta(seconds=FRESH_S)
-    return list(Pulse.objects.filter(name__startswith=WORKER, at__gte=since))
+    seen = Pulse.objects.filter(name__startswith=WORKER, at__gte=since)
+    return [pulse for pulse in seen if pulse.detail.get("queues") != [settings.WATCH_QUEUE]]
 
 
 def last_sweep() -> datetime | None:

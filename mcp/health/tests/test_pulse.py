@@ -27,6 +27,14 @@ def test_beating_again_moves_the_time() -> None:
 
 
 @pytest.mark.django_db
+def test_a_worker_for_the_watch_alone_carries_no_operation_out() -> None:
+    beat("worker:watch", queues=["mcp.watch"])
+    assert fresh_workers() == []
+    beat("worker:embedded", queues=["mcp", "mcp.watch"])
+    assert [worker.name for worker in fresh_workers()] == ["worker:embedded"]
+
+
+@pytest.mark.django_db
 def test_the_sweeper_leaves_its_sign() -> None:
     assert last_sweep() is None
     sweep()

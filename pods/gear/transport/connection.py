@@ -6,10 +6,12 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_CLOSE
+from paramiko.common import MSG_CHANNEL_CLOSE, cMSG_CHANNEL_REQUEST
 
 from pods.gear.errors import CredentialsRefused, GearUnreachable, HostKeyChanged
 from pods.gear.transport.limits import TransportLimits
@@ -67,8 +69,10 @@ class Connection:
 
     def open_session(self, timeout_s: float) -> paramiko.Channel:
         """A fresh channel. Raises SessionRefused, or GearUnreachable when the connection is broken."""
+        deadline = time.monotonic() + timeout_s
         try:
-            with self._turn:
+            with self._taking_turns(timeout_s):
+                timeout_s = max(0.1, deadline - time.monotonic())
                 return self._link.open_session(
                     window_size=self._limits.window_bytes, max_packet_size=self._limits.packet_bytes, timeout=timeout_s
                 )
@@ -78,24 +82,57 @@ class Connection:
             self.close()
             raise GearUnreachable(f"{self.target.name}: the connection broke before the command was sent.") from error
 
-    def execute(self, channel: paramiko.Channel, text: str) -> None:
-        """Send the command; from here on it may run. Raises paramiko's errors and OSError."""
-        with self._turn:
-            channel.exec_command(text)
+    def execute(self, channel: paramiko.Channel, text: str, timeout_s: float) -> None:
+        """Send the command; from here on it may run. Raises paramiko's errors and OSError (TimeoutError when the server does
+        not say in time whether it runs it), and GearUnreachable when it could not be sent in time.
+        """
+        limit_s = min(timeout_s, self._limits.answer_s)
+        with self._taking_turns(limit_s):
+            _execute(channel, text, limit_s)
+
+    @contextmanager
+    def _taking_turns(self, timeout_s: float) -> Iterator[None]:
+        if not self._turn.acquire(timeout=timeout_s):
+            raise GearUnreachable(f"{self.target.name}: the connection stayed busy for {timeout_s:.0f} s; nothing was sent.")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Close for good."""
         self._link.close()
 
 
-def connect(target: SshTarget, limits: TransportLimits) -> Connection:
-    """Open, compare the host key with the pinned one, sign in.
+def _execute(channel: paramiko.Channel, text: str, timeout_s: float) -> None:
+    """What `Channel.exec_command` does, but with a limit: a machine whose kernel lives while its sshd hangs acknowledges every
+    packet and never answers.
+    """
+    message = paramiko.Message()
+    message.add_byte(cMSG_CHANNEL_REQUEST)
+    message.add_int(channel.remote_chanid)
+    message.add_string("exec")
+    message.add_boolean(True)
+    message.add_string(text)
+    if channel.closed or not channel.get_transport().is_active():
+        raise paramiko.SSHException("Channel is not open")
+    inner: Any = channel  # the pinned paramiko has no public way
+    inner._event_pending()
+    inner.transport._send_user_message(message)
+    if not inner.event.wait(timeout_s):
+        raise TimeoutError
+    inner._wait_for_event()
+
+
+def connect(target: SshTarget, limits: TransportLimits, within_s: float | None = None) -> Connection:
+    """Open, compare the host key with the pinned one, sign in; each of the three within `connect_s` or what is asked for.
 
     Raises GearUnreachable, HostKeyChanged, CredentialsRefused.
     """
     key = load_private_key(target.private_key)
     kind, blob = target.pinned()
-    link = _handshake(target.address, target.port, limits.connect_s, first_kind=kind)
+    within_s = limits.connect_s if within_s is None else min(within_s, limits.connect_s)
+    link = _handshake(target.address, target.port, within_s, first_kind=kind)
     try:
         _compare(target, blob, link.get_remote_server_key().asbytes())
         _sign_in(target, link, key)

@@ -10,6 +10,7 @@ class TransportLimits:
     """Times in seconds. The session limit stays below sshd's default `MaxSessions 10`."""
 
     connect_s: float = 5.0
+    answer_s: float = 15.0  # longest wait for the server to say that it runs a command
     queue_s: float = 30.0  # longest wait for a free session before "too busy"
     keepalive_s: int = 4
     connections_per_target: int = 4

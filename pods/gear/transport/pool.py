@@ -27,13 +27,16 @@ class Pool:
         self._opening: dict[SshTarget, int] = defaultdict(int)
 
     @contextmanager
-    def session(self, target: SshTarget) -> Iterator[tuple[Connection, paramiko.Channel]]:
+    def session(self, target: SshTarget, *, at_once: bool = False) -> Iterator[tuple[Connection, paramiko.Channel]]:
         """A fresh channel on an open connection. Raises GearUnreachable when none can be had in time.
 
-        An idle connection that turns out broken is replaced once: nothing was sent on it yet.
+        An idle connection that turns out broken is replaced: nothing was sent on it yet. `at_once` is for questions that must
+        not wait for others: where all connections are busy it opens one beyond the limit, and all in all it takes no longer
+        than connecting may.
         """
-        deadline = time.monotonic() + self.limits.queue_s
-        connection, channel = self._channel(target, deadline)
+        limits = self.limits
+        deadline = time.monotonic() + (limits.connect_s if at_once else limits.queue_s)
+        connection, channel = self._channel(target, deadline, at_once)
         try:
             yield connection, channel
         finally:
@@ -64,24 +67,28 @@ class Pool:
                 return len(self._open.get(target, []))
             return sum(len(connections) for connections in self._open.values())
 
-    def _channel(self, target: SshTarget, deadline: float) -> tuple[Connection, paramiko.Channel]:
+    def _channel(self, target: SshTarget, deadline: float, at_once: bool) -> tuple[Connection, paramiko.Channel]:
         broken = 0
         while True:
-            connection = self._take(target, deadline)
+            connection = self._take(target, deadline, at_once)
             try:
-                return connection, connection.open_session(self.limits.connect_s)
+                return connection, connection.open_session(self._patience(deadline, at_once))
             except SessionRefused:
                 self._give_back(connection, full=True)
             except GearUnreachable:
                 self._give_back(connection)
                 broken += 1
-                if broken > self.limits.connections_per_target:
+                if broken > self.limits.connections_per_target or (at_once and time.monotonic() >= deadline):
                     raise
             except BaseException:
                 self._give_back(connection)
                 raise
 
-    def _take(self, target: SshTarget, deadline: float) -> Connection:
+    def _patience(self, deadline: float, at_once: bool) -> float:
+        """Seconds that one try to connect or to open a session may take."""
+        return max(0.1, deadline - time.monotonic()) if at_once else self.limits.connect_s
+
+    def _take(self, target: SshTarget, deadline: float, at_once: bool) -> Connection:
         with self._changed:
             while True:
                 self._drop_broken(target)
@@ -89,7 +96,7 @@ class Pool:
                 if connection is not None:
                     connection.sessions += 1
                     return connection
-                if self._may_open(target):
+                if at_once or self._may_open(target):
                     self._opening[target] += 1
                     break
                 if not self._changed.wait(deadline - time.monotonic()) and time.monotonic() >= deadline:
@@ -97,7 +104,7 @@ class Pool:
                         f"{target.name}: all {self.limits.connections_per_target} connections stayed busy for "
                         f"{self.limits.queue_s:.0f} s; nothing was sent."
                     )
-        return self._open_one(target)
+        return self._open_one(target, self._patience(deadline, at_once))
 
     def _choose(self, target: SshTarget) -> Connection | None:
         """The least loaded connection, unless opening another one is better."""
@@ -110,9 +117,9 @@ class Pool:
     def _may_open(self, target: SshTarget) -> bool:
         return len(self._open.get(target, ())) + self._opening[target] < self.limits.connections_per_target
 
-    def _open_one(self, target: SshTarget) -> Connection:
+    def _open_one(self, target: SshTarget, within_s: float) -> Connection:
         try:
-            connection = connect(target, self.limits)
+            connection = connect(target, self.limits, within_s)
         except BaseException:
             with self._changed:
                 self._opening[target] -= 1

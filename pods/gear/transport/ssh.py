@@ -28,7 +28,9 @@ class Runner(Protocol):
     def name(self) -> str:
         """How errors call the machine."""
 
-    def run(self, command: Command, *, timeout_s: float, stdin: bytes = b"", mutating: bool) -> CommandResult:
+    def run(
+        self, command: Command, *, timeout_s: float, stdin: bytes = b"", mutating: bool, at_once: bool = False
+    ) -> CommandResult:
         """Run to its end; see `SshRunner.run`."""
 
     def stream(self, command: Command, source: Path, *, timeout_s: float, sent: Sent | None = None) -> CommandResult:
@@ -55,13 +57,15 @@ class SshRunner:
         # Asked anew each time: a forked child has another shared pool.
         return self._own_pool or shared_pool()
 
-    def run(self, command: Command, *, timeout_s: float, stdin: bytes = b"", mutating: bool) -> CommandResult:
-        """Run a command to its end, whatever its exit code.
+    def run(
+        self, command: Command, *, timeout_s: float, stdin: bytes = b"", mutating: bool, at_once: bool = False
+    ) -> CommandResult:
+        """Run a command to its end, whatever its exit code. `at_once` waits for no other command's session to end.
 
         Raises GearUnreachable (nothing was sent, or nothing could have changed), GearUnknown (a mutating command was
         sent and its end was not seen), HostKeyChanged, CredentialsRefused.
         """
-        return self._converse(command, lambda channel: _send(channel, stdin), timeout_s, mutating)
+        return self._converse(command, lambda channel: _send(channel, stdin), timeout_s, mutating, at_once)
 
     def stream(self, command: Command, source: Path, *, timeout_s: float, sent: Sent | None = None) -> CommandResult:
         """Run a mutating command with a file's content as standard input; `sent` is told the bytes so far.
@@ -86,10 +90,15 @@ class SshRunner:
         """Connections belong to the pool and stay open for the next caller."""
 
     def _converse(
-        self, command: Command, send: Callable[[paramiko.Channel], object], timeout_s: float, mutating: bool
+        self,
+        command: Command,
+        send: Callable[[paramiko.Channel], object],
+        timeout_s: float,
+        mutating: bool,
+        at_once: bool = False,
     ) -> CommandResult:
         text = (command if self._target.user == "root" else command.prefixed("sudo", "-n")).quoted()
-        with self._pool.session(self._target) as (connection, channel):
+        with self._pool.session(self._target, at_once=at_once) as (connection, channel):
             try:
                 return _exchange(connection, channel, text, send, timeout_s, self._pool.limits.output_bytes)
             except (paramiko.SSHException, OSError, EOFError) as error:
@@ -114,7 +123,7 @@ def _exchange(
     started = time.monotonic()
     deadline = started + timeout_s
     channel.settimeout(timeout_s)
-    connection.execute(channel, text)
+    connection.execute(channel, text, timeout_s)
     _feed(channel, send)
     stdout = _drain(channel.recv, channel, deadline, output_limit)
     stderr = _drain(channel.recv_stderr, channel, deadline, output_limit)

@@ -14,8 +14,8 @@ from mcp.operations.states import OperationState
 from pods.gear.errors import GearUnreachable, HostKeyChanged
 from pods.gear.simulated import SimulatedHost, SimulatedPod
 from pods.models import Host
-from pods.services.heartbeat import heartbeat
-from pods.states import HostState
+from pods.services.heartbeat import heartbeat, heartbeat_silent, heartbeat_well
+from pods.states import HostDuty, HostState
 from pods.tests.services.claims import take
 
 pytestmark = pytest.mark.django_db
@@ -189,3 +189,50 @@ def test_the_new_state_and_its_event_appear_together(world: World, monkeypatch: 
     with pytest.raises(RuntimeError):
         heartbeat(host)
     assert Host.objects.get(pk=host.pk).reachable
+
+
+def test_misses_are_counted_from_the_row_and_not_from_what_was_read_before(machine: SimulatedHost) -> None:
+    machine.go_down()
+    stale = host()
+    for _ in range(3):
+        heartbeat(stale)
+    assert (host().failed_heartbeats, host().reachable) == (3, False)
+    assert told() == ["host.unreachable"]
+
+
+def test_a_late_miss_does_not_undo_an_answer_in_between(machine: SimulatedHost) -> None:
+    machine.go_down()
+    beat(2)
+    stale = host()
+    machine.come_up()
+    beat()
+    machine.fail_next("heartbeat", GearUnreachable)
+    heartbeat(stale)
+    assert (host().failed_heartbeats, host().reachable) == (1, True)
+    assert told() == []
+
+
+def test_a_return_is_told_once_whoever_notices_it(machine: SimulatedHost) -> None:
+    machine.go_down()
+    beat(3)
+    stale = host()
+    machine.restart()
+    heartbeat(stale)
+    heartbeat(stale)
+    assert told() == ["host.unreachable", "host.restarted", "host.online"]
+
+
+def test_hosts_that_answer_and_hosts_that_do_not_are_asked_apart(machine: SimulatedHost) -> None:
+    machine.go_down()
+    assert (heartbeat_well(), heartbeat_silent()) == (2, 1)  # the one that just missed is with the silent at once
+    assert (heartbeat_well(), heartbeat_silent()) == (1, 1)
+    assert (host().failed_heartbeats, host().reachable) == (3, False)
+    machine.come_up()
+    assert (heartbeat_silent(), heartbeat_well()) == (1, 2)
+    assert (host().failed_heartbeats, host().reachable) == (0, True)
+
+
+def test_retired_hosts_are_not_asked(machine: SimulatedHost) -> None:
+    for duty in (HostDuty.DRAINING, HostDuty.RETIRED):
+        Host.objects.update(duty=duty)
+    assert (heartbeat_well(), heartbeat_silent()) == (0, 0)

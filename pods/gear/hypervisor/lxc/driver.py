@@ -76,7 +76,8 @@ class LxcHypervisor:
 
     def heartbeat(self) -> str:
         """See Hypervisor."""
-        result = self._runner.run(Command("cat", "/proc/sys/kernel/random/boot_id"), timeout_s=HEARTBEAT_S, mutating=False)
+        question = Command("cat", "/proc/sys/kernel/random/boot_id")
+        result = self._runner.run(question, timeout_s=HEARTBEAT_S, mutating=False, at_once=True)
         self._check(result, "heartbeat", mutating=False)
         return result.text.strip()
 

@@ -205,7 +205,9 @@ class Script:
         self.results = list(results)
         self.commands: list[Command] = []
 
-    def run(self, command: Command, *, timeout_s: float, stdin: bytes = b"", mutating: bool) -> CommandResult:
+    def run(
+        self, command: Command, *, timeout_s: float, stdin: bytes = b"", mutating: bool, at_once: bool = False
+    ) -> CommandResult:
         self.commands.append(command)
         return self.results.pop(0)
 

@@ -48,8 +48,7 @@ class Sshd:
     def sessions(self) -> list[int]:
         """Process ids of the server's children, one or two a connection."""
         assert self.process is not None
-        listed = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False)
-        return [int(pid) for pid in listed.stdout.split()]
+        return children_of(self.process.pid)
 
     def cut_connections(self) -> None:
         """Kill every connection, leaving the server up."""
@@ -61,6 +60,11 @@ class Sshd:
             self.cut_connections()
             self.process.kill()
             self.process.wait(10)
+
+
+def children_of(pid: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(child) for child in listed.stdout.split()]
 
 
 def make_key(path: Path, kind: str = "ed25519") -> Path:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +26,7 @@ from pods.gear.transport import (
     scan_host_key,
     shared_pool,
 )
-from pods.tests.gear.transport.conftest import Sshd, free_port, make_key
+from pods.tests.gear.transport.conftest import Sshd, children_of, free_port, make_key
 
 
 def test_arguments_arrive_exactly_as_given(runner: SshRunner) -> None:
@@ -95,6 +98,53 @@ def test_too_busy_is_unreachable_and_nothing_is_sent(sshd: Sshd, tmp_path: Path)
         release.touch()
         assert busy.result().exit_code == 0
     assert not (tmp_path / "never").exists()
+    pool.close_all()
+
+
+def test_a_question_at_once_waits_for_nobody(sshd: Sshd, tmp_path: Path) -> None:
+    pool = Pool(TransportLimits(connections_per_target=1, sessions_per_connection=1))
+    runner = SshRunner(sshd.target, pool)
+    release = tmp_path / "release"
+    waiting = Command("sh", "-c", 'while [ ! -e "$0" ]; do sleep 0.02; done', str(release))
+    with ThreadPoolExecutor(1) as threads:
+        busy = threads.submit(runner.run, waiting, timeout_s=20, mutating=False)
+        while pool.count() == 0:
+            time.sleep(0.01)
+        assert runner.run(Command("echo", "alive"), timeout_s=10, mutating=False, at_once=True).text == "alive\n"
+        assert not busy.done()
+        release.touch()
+        assert busy.result().exit_code == 0
+    pool.close_all()
+
+
+@contextmanager
+def hung(sshd: Sshd) -> Iterator[None]:
+    """Its processes stand still while the kernel goes on acknowledging what is sent."""
+    processes = [pid for child in sshd.sessions() for pid in (child, *children_of(child))]
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_that_hangs_holds_up_no_thread_for_ever(sshd: Sshd) -> None:
+    """Many commands and a heartbeat on one connection whose server stands still: each ends within its limits."""
+    pool = Pool(TransportLimits(connect_s=1.0, answer_s=1.0, queue_s=3.0, connections_per_target=1))
+    runner = SshRunner(sshd.target, pool)
+    runner.run(Command("true"), timeout_s=10, mutating=False)
+    with pool.session(sshd.target) as (connection, channel), hung(sshd):
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            connection.execute(channel, "true", 10)
+        assert time.monotonic() - started < 5
+        with ThreadPoolExecutor(6) as threads:
+            asked = [threads.submit(runner.run, Command("true"), timeout_s=10, mutating=False) for _ in range(5)]
+            alive = threads.submit(runner.run, Command("true"), timeout_s=10, mutating=False, at_once=True)
+            outcomes = [future.exception(timeout=20) for future in [*asked, alive]]
+    assert all(outcome is None or isinstance(outcome, GearUnreachable) for outcome in outcomes)
     pool.close_all()
 
 
