@@ -51,7 +51,7 @@ def run(directory: Path) -> list[Result]:
     rate, each = CREATES / took, 1000 * spent / CREATES
     return [
         Result("control.creates_per_s", round(rate, 1), "1/s", CREATES, round(rate, 1), round(rate, 1), goal=20, better="more",
-               note=f"Ganeti's fake hypervisor: {GANETI}"),
+               note=f"one web process, one worker; Ganeti's fake hypervisor: {GANETI}"),
         Result("control.cpu_per_create", round(each, 1), "ms", CREATES, round(each, 1), round(each, 1),
                note="CPU of web, worker and beat; database and broker not counted"),
     ]  # fmt: skip
