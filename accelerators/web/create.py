@@ -39,21 +39,22 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
         return _show(request, actor, CreateForm(initial=_sent(request) | refilled(request.POST["refill"]), account=account))
     refused: Refused | None = None
     if form.is_valid():
+        wish = form.wish()
         try:
-            return _make_once(request, actor, form)
+            with keeping_refusals(actor=actor, wish=wish):
+                return _make_once(request, actor, form)
         except ControlPlaneError as error:
             show_error(form, error)
-            refused = refused_for(account, form.wish(), error)
+            refused = refused_for(account, wish, error)
     return _show(request, actor, form, status=400, refused=refused)
 
 
 def _make_once(request: HttpRequest, actor: Actor, form: CreateForm) -> HttpResponse:
-    """Make them unless this form was sent before, and go where they are. What is refused for want of room is kept."""
-    with keeping_refusals(actor=actor, wish=form.wish()):
-        url, fresh = once(
-            token=form.cleaned_data["token"], user_id=person_of(request).pk, account_id=actor.demand_account().pk,
-            effect=lambda: _make(actor, form),
-        )  # fmt: skip
+    """Make them unless this form was sent before, and go where they are."""
+    url, fresh = once(
+        token=form.cleaned_data["token"], user_id=person_of(request).pk, account_id=actor.demand_account().pk,
+        effect=lambda: _make(actor, form),
+    )  # fmt: skip
     if not fresh:
         messages.info(request, "This form was sent already; here is what it made. Nothing was made twice.")
     return redirect(url)
