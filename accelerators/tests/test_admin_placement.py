@@ -112,9 +112,16 @@ def test_the_list_is_filtered_and_linked_from_the_first_page(console: Client) ->
     assert found(since="nonsense") == found()
 
 
+OTHER_SHAPES: list[dict[str, Any]] = [
+    {},
+    {"operator": {}},
+    {"operator": {"evaluated": 0, "removed": {}, "short": {}}},
+    {"operator": {"evaluated": 3, "removed": {"rack": 3}, "short": {}, "top": []}},
+]
+
+
 def test_refusals_of_other_shapes_open_too(console: Client) -> None:
-    for placement in ({}, {"operator": {}}, {"operator": {"evaluated": 0, "removed": {}, "short": {}}},
-                      {"operator": {"evaluated": 3, "removed": {"rack": 3}, "short": {}, "top": []}}):  # fmt: skip
+    for placement in OTHER_SHAPES:
         row = Refusal.objects.create(code="placement.contended", sentence="x", placement=placement)
         page = console.get(f"/admin/pods/refusal/{row.pk}/change/")
         assert page.status_code == 200

@@ -179,5 +179,5 @@ def test_other_errors_are_no_refusals(world: World) -> None:
 def test_the_service_alone_keeps_nothing(world: World) -> None:
     """Whoever rehearses (the price panel) asks for nothing yet."""
     with pytest.raises(CapacityExhausted):
-        create_accelerators(actor=world.actor, wish=CreateWish(**{**WISH, "plan": "zone-64g"}))
+        create_accelerators(actor=world.actor, wish=CreateWish(name="web", plan="zone-64g", image="busybox"))
     assert not Refusal.objects.exists()
