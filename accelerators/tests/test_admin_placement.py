@@ -21,6 +21,7 @@ from pods.models import Host, Image, PlacementWeight, Pod, Refusal
 from pods.placement.scores import TERMS
 from pods.placement.words import MEANINGS
 
+SPOT = {"spot": "never", "spot_windows": "[]"}
 WEIGHTS = "/admin/pods/placementweight/"
 
 
@@ -191,14 +192,14 @@ def test_a_hosts_traits_and_account_change_nothing_else(world: World, console: C
     world.create("web", count=2, spread="host")
     used = Host.objects.get(pk=host.pk).used_memory_mib
     assert used
-    assert console.post(url, {"traits": "ssd, gpu ssd", "exclusive_account_id": world.account.slug}).status_code == 302
+    assert console.post(url, {**SPOT, "traits": "ssd, gpu ssd", "exclusive_account_id": world.account.slug}).status_code == 302
     host.refresh_from_db()
     assert (host.traits, host.exclusive_account_id, host.used_memory_mib) == (["ssd", "gpu"], world.account.pk, used)
     assert world.account.slug in console.get(url).content.decode()
     entry = AuditEntry.objects.get(action="host.edit", target_id=str(host.pk))
     assert set(entry.changes) == {"traits", "exclusive_account_id"}
     assert not AuditEntry.objects.filter(action="console.host.change").exists(), "one deed, one row"
-    console.post(url, {"traits": "", "exclusive_account_id": ""})
+    console.post(url, {**SPOT, "traits": "", "exclusive_account_id": ""})
     host.refresh_from_db()
     assert (host.traits, host.exclusive_account_id) == ([], None)
 
@@ -209,7 +210,7 @@ def test_a_hosts_traits_and_account_change_nothing_else(world: World, console: C
 )
 def test_bad_words_on_a_host_are_told(world: World, console: Client, fields: dict[str, str], words: str) -> None:
     host = Host.objects.get(name="h1")
-    form = {"traits": "", "exclusive_account_id": "", **fields}
+    form = {**SPOT, "traits": "", "exclusive_account_id": "", **fields}
     assert words in text_of(console.post(f"/admin/pods/host/{host.pk}/change/", form))
     host.refresh_from_db()
     assert (host.traits, host.exclusive_account_id) == ([], None)
