@@ -14,7 +14,7 @@ from pods.models import Image, Pod
 from pods.models.allocation import Spread
 
 SPREADS = {
-    "": "wherever there is room, or as the group does it already",
+    "": "as the group does, or anywhere",
     Spread.HOST: "apart from each other, over hosts",
     Spread.POD: "apart from each other, over pods",
 }

@@ -155,11 +155,13 @@ def explained(kept: Mapping[str, Any] | None) -> Explained | None:
         return None
     bites = _bites(kept)
     weights = {str(term): float(weight) for term, weight in (kept.get("weights") or {}).items()}
+    best = _best(kept, weights)
+    used = {part.term for one in best for part in one.segments}
     return Explained(
         evaluated=int(kept["evaluated"]), suitable=bites[-1].left if bites else int(kept["evaluated"]),
-        asked=int(kept.get("asked", 1)), placed=int(kept.get("placed", 0)), bites=bites, best=_best(kept, weights),
+        asked=int(kept.get("asked", 1)), placed=int(kept.get("placed", 0)), bites=bites, best=best,
         nearest=list(kept.get("nearest") or []), advice=list(kept.get("advice") or []),
-        weights=[(term, _colour(term), weight) for term, weight in weights.items()],
+        weights=[(term, _colour(term), weight) for term, weight in weights.items() if term in used],
         displaces=int(kept.get("displaces") or 0), took_ms=kept.get("took_ms"),
     )  # fmt: skip
 

@@ -69,6 +69,6 @@ def form_field(db_field: Field[Any, Any]) -> forms.Field | None:
             required=False, max_length=2500, help_text=f"{text} Words between spaces, such as ssd gpu-a100.".strip()
         )
     if db_field.name == "exclusive_account_id":
-        label = "exclusive to the account"
+        label = "Exclusive to the account"
         return AccountSlugField(label=label, required=False, max_length=64, help_text="Its slug. Empty: everybody's.")
     return None
