@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from accelerators.models import Accelerator
 from accelerators.services.create import create_accelerators
 from accelerators.services.wish import CreateWish
+from accelerators.testing.make import make_plan
 from accelerators.testing.masks import EVERY, HOSTS, build
 from accelerators.testing.world import World, make_world
 from accounts.models import AccountLimit
@@ -135,7 +136,8 @@ def test_under_an_idempotency_key_the_refusal_stays_and_the_key_is_free(world: W
 @pytest.mark.django_db(transaction=True)
 def test_it_is_kept_after_a_real_rollback() -> None:
     world = make_world()
-    answer = caller(world).post(PATH, {**WISH, "plan": "zone-64g"}, HTTP_IDEMPOTENCY_KEY="once")
+    make_plan("huge", memory_mib=10_000_000)
+    answer = caller(world).post(PATH, {**WISH, "plan": "huge"}, HTTP_IDEMPOTENCY_KEY="once")
     assert answer.status_code == 409
     row = Refusal.objects.get()
     assert (row.code, row.sentence) == (CapacityExhausted.code, answer.json()["detail"])
