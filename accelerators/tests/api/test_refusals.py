@@ -136,7 +136,7 @@ def test_under_an_idempotency_key_the_refusal_stays_and_the_key_is_free(world: W
 @pytest.mark.django_db(transaction=True)
 def test_it_is_kept_after_a_real_rollback() -> None:
     world = make_world()
-    make_plan("huge", memory_mib=10_000_000)
+    make_plan("huge", memory_mib=65_536)
     answer = caller(world).post(PATH, {**WISH, "plan": "huge"}, HTTP_IDEMPOTENCY_KEY="once")
     assert answer.status_code == 409
     row = Refusal.objects.get()
