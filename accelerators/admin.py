@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Field
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
@@ -18,6 +19,7 @@ from mcp.web.console import ConsoleAdmin, Verb, badge, pretty
 from mcp.web.templatetags.portal import ago
 from pods.models import Address, DriftFinding
 from pods.states import FindingKind, FindingState
+from pods.web.fields import form_field
 
 
 @admin.register(Plan)
@@ -44,9 +46,13 @@ class PlanAdmin(ConsoleAdmin):
     editable = EDITABLE
     fields = (
         "slug", "name", "kind", "memory_mib", "vcpus", "disk_gib", "processes", "price_hourly", "price_monthly", "price_yearly",
-        "currency", "preemptible", "comes_back", "active", "position", "created_at",
+        "currency", "preemptible", "comes_back", "active", "position", "required_traits", "forbidden_traits", "created_at",
     )  # fmt: skip
     readonly_fields = ("created_at",)
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Traits as words."""
+        return form_field(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 @admin.register(Accelerator)

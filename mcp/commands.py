@@ -116,6 +116,11 @@ def key_values(pairs: Iterable[str], field: str) -> dict[str, str]:
     return found
 
 
+def words(text: str) -> list[str]:
+    """`"a,b c"` as a list, without doubles."""
+    return list(dict.fromkeys(text.replace(",", " ").split()))
+
+
 def identifier(text: str, field: str) -> UUID:
     """A UUID. Raises InvalidInput."""
     try:

@@ -252,6 +252,9 @@ MISHAPS_REMEMBERED_S = env.number("MCP_MISHAPS_REMEMBERED_S", 3600)
 PREEMPT_NOTICE_S = env.number("MCP_PREEMPT_NOTICE_S", 120)
 PREEMPT_STOP_S = 40.0
 PREEMPT_LOOK_S = 15.0
+# How long refused requests are kept, and how many of them.
+REFUSALS_KEPT_DAYS = env.number("MCP_REFUSALS_KEPT_DAYS", 30)
+REFUSALS_KEPT = int(env.number("MCP_REFUSALS_KEPT", 10_000))
 THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),
@@ -287,6 +290,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "capacity": {"task": "pods.sample_capacity", "schedule": 600.0, "options": {"expires": 300}},
     "pulses": {"task": "mcp.health.forget_the_dead", "schedule": 3600.0, "options": {"expires": 600}},
     "forms": {"task": "mcp.web.forget_form_tokens", "schedule": 3600.0, "options": {"expires": 600}},
+    "refusals": {"task": "pods.forget_refusals", "schedule": 3600.0, "options": {"expires": 600}},
     "forget": {"task": "mcp.api.forget_idempotency_keys", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Field, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -14,13 +14,19 @@ from django.utils.safestring import SafeString
 from accounts.console import operator_of
 from mcp.web.console import ConsoleAdmin, Verb, badge, bar, pretty
 from mcp.web.templatetags.portal import ago
-from pods.models import Address, Allocation, Host, Image, ImageCopy, Network, Pod
+from pods.models import Address, Allocation, Host, Image, ImageCopy, Network, PlacementWeight, Pod, Refusal
 from pods.services.duty import set_duty
 from pods.services.edit_host import edit_host
 from pods.services.edit_image import edit_image
 from pods.services.enrol import reprobe_host
 from pods.services.pod_state import set_pod_state
 from pods.states import DUTY_TRANSITIONS, HostDuty, PodState
+from pods.web.fields import form_field, slug_of
+from pods.web.refusals import RefusalAdmin
+from pods.web.weights import WeightAdmin
+
+admin.site.register(Refusal, RefusalAdmin)
+admin.site.register(PlacementWeight, WeightAdmin)
 
 
 def _pod(state: PodState, words: str) -> Callable[[HttpRequest, Any], str]:
@@ -40,7 +46,7 @@ class PodAdmin(ConsoleAdmin):
     search_text = ("slug", "name", "location")
     editable = (
         "name", "location", "cpu_overcommit", "memory_overcommit", "disk_overcommit", "reserve_memory_mib",
-        "reserve_disk_gib", "resolvers", "dns_suffix", "time_zone",
+        "reserve_disk_gib", "resolvers", "dns_suffix", "time_zone", "n_plus_one",
     )  # fmt: skip
     exclude = ("sealed_ssh_key",)
     verbs = (
@@ -120,12 +126,13 @@ class HostAdmin(ConsoleAdmin):
         (None, {"fields": ("name", "pod", "shown_state", "duty_reason", "seen", "last_error")}),
         ("Room", {"fields": ("guests", "cpu", "memory", "disk")}),
         ("Idle room lent to preemptible accelerators", {"fields": ("spot", "spot_windows", "lent")}),
-        ("How it is reached", {"fields": (("driver", "address"), ("port", "user"), "host_key", ("kinds", "traits"))}),
+        ("How it is reached", {"fields": (("driver", "address"), ("port", "user"), "host_key")}),
+        ("What it has, and for whom", {"fields": ("kinds", "traits", "exclusive_account_id", "mishaps", "mishap_at")}),
         ("What the last probe found", {"fields": ("probed_at", "shown_facts", "boot_id", "inventory_at")}),
         ("Its guests", {"fields": ("links",)}),
     )
     readonly_fields = ("shown_state", "seen", "cpu", "memory", "disk", "shown_facts", "links", "lent")
-    editable = ("spot", "spot_windows")
+    editable = ("spot", "spot_windows", "traits", "exclusive_account_id")
     verbs = (
         Verb("probe", "Probe now", _probe, lambda row: row.duty != HostDuty.RETIRED),
         Verb("resume", "Resume", _duty(HostDuty.ACTIVE, "takes guests again."), _may(HostDuty.ACTIVE)),
@@ -139,6 +146,13 @@ class HostAdmin(ConsoleAdmin):
         ),
         Verb("retire", "Retire", _duty(HostDuty.RETIRED, "is retired."), _may(HostDuty.RETIRED), asks="reason", danger=True),
     )
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Traits as words, the account by its slug."""
+        return form_field(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def _audit(self, request: HttpRequest, what: str, obj: Any, message: Any) -> None:
+        """The service does."""
 
     @admin.display(description="state")
     def shown_state(self, row: Host) -> SafeString:
@@ -170,6 +184,8 @@ class HostAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the service: a plain save would write back what the host counted when the page was opened."""
         wanted = {name: form.cleaned_data[name] for name in form.changed_data}
+        if "exclusive_account_id" in wanted:
+            wanted["exclusive_account"] = slug_of(wanted.pop("exclusive_account_id"))
         edit_host(actor=operator_of(request), host=Host.objects.get(pk=obj.pk), **wanted)
 
     @admin.display(description="lent now")
@@ -235,7 +251,7 @@ class ImageAdmin(ConsoleAdmin):
     search_ids = ("pk",)
     search_exact = ("slug",)
     search_text = ("slug", "os", "description")
-    editable = ("os", "description", "min_memory_mib", "min_disk_gib")
+    editable = ("os", "description", "min_memory_mib", "min_disk_gib", "required_traits")
     verbs = (
         Verb("enable", "Offer", _offer(Image.State.ACTIVE, "offered"), lambda row: row.state == Image.State.DISABLED),
         Verb(
@@ -245,6 +261,10 @@ class ImageAdmin(ConsoleAdmin):
             lambda row: row.state == Image.State.ACTIVE,
         ),
     )
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        """Traits as words."""
+        return form_field(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With how many hosts have it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from pods.services.refusals import forget_refusals as forget
 from pods.services.sample_capacity import sample_capacity as sample
 
 
@@ -11,3 +12,9 @@ from pods.services.sample_capacity import sample_capacity as sample
 def sample_capacity() -> None:
     """Note how full each pod is, once an hour however often this runs."""
     sample()
+
+
+@shared_task(name="pods.forget_refusals")
+def forget_refusals() -> None:
+    """Drop refusals that are too old or too many."""
+    forget()

@@ -16,6 +16,7 @@ from accelerators.api.present import present_all, present_id, present_ids, shown
 from accelerators.api.shapes import AcceleratorEdit, AcceleratorShape, AcceleratorsMade, DryRunShape, NewAccelerator
 from accelerators.models import Accelerator, Plan
 from accelerators.operations.steps import START
+from accelerators.services.ask import keeping_refusals
 from accelerators.services.create import Created, create_accelerators
 from accelerators.services.delete import delete
 from accelerators.services.edit import Edit, edit_accelerator
@@ -138,7 +139,8 @@ class AcceleratorsView(CustomerView):
         body = parsed(NewAccelerator, request)
         body.pop("networks", None)
         wish = CreateWish(**body)
-        return carry_out(request, lambda: _made(create_accelerators(actor=actor(request), wish=wish)))
+        with keeping_refusals(actor=actor(request), wish=wish, dry_run=switch(request, "dry_run")):
+            return carry_out(request, lambda: _made(create_accelerators(actor=actor(request), wish=wish)))
 
 
 def _made(created: Created) -> Outcome:

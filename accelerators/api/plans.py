@@ -61,6 +61,8 @@ class OperatorPlanShape(PlanShape):
 
     active = serializers.BooleanField()
     position = serializers.IntegerField()
+    required_traits = serializers.ListField(child=serializers.CharField())
+    forbidden_traits = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
 
 
@@ -75,6 +77,8 @@ class PlanEdit(StrictSerializer):
     position = Number(required=False, min_value=0, max_value=32_000)
     preemptible = Flag(required=False, help_text="Of what is made from now on; what exists stays as it is.")
     comes_back = Flag(required=False, help_text="For a preemptible plan: start again by itself when there is room.")
+    required_traits = serializers.ListField(child=Text(), required=False, help_text="Only hosts that have all of these.")
+    forbidden_traits = serializers.ListField(child=Text(), required=False, help_text="No host that has one of these.")
 
 
 class NewPlan(PlanEdit):
@@ -104,7 +108,10 @@ def present_plan(row: Plan) -> dict[str, Any]:
 
 def present_plan_to_operator(row: Plan) -> dict[str, Any]:
     """As operators see it."""
-    return {**present_plan(row), "active": row.active, "position": row.position, "created_at": row.created_at}
+    return {
+        **present_plan(row), "active": row.active, "position": row.position, "required_traits": row.required_traits,
+        "forbidden_traits": row.forbidden_traits, "created_at": row.created_at,
+    }  # fmt: skip
 
 
 class PlansView(CustomerView):

@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from accelerators.api import accelerators, drift, plans, verbs, whatif
 from accounts.api import account, accounts, api_keys, audit, events, members, operations, ssh_keys
 from mcp.api.views import ErrorCodesView, UnknownPathView
-from pods.api import allocations, hosts, images, pods
+from pods.api import allocations, hosts, images, placement, pods, refusals
 
 CUSTOMER: list[URLPattern | URLResolver] = [
     path("account", account.AccountView.as_view()),
@@ -60,6 +60,9 @@ OPERATOR: list[URLPattern | URLResolver] = [
     path("operator/operations/<str:ref>/cancel", operations.OperatorCancelView.as_view()),
     path("operator/operations/<str:ref>/retry", operations.OperatorRetryView.as_view()),
     path("operator/allocations", allocations.AllocationsView.as_view()),
+    path("operator/refusals", refusals.RefusalsView.as_view()),
+    path("operator/refusals/<str:ref>", refusals.RefusalView.as_view()),
+    path("operator/placement/weights", placement.WeightsView.as_view()),
     path("operator/capacity", allocations.CapacityView.as_view()),
     path("operator/whatif", whatif.WhatIfView.as_view()),
     path("operator/drift", drift.DriftView.as_view()),

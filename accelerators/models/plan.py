@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from mcp.ids import new_id
+from pods.models.traits import check_traits
 from pods.placement.request import Need
 
 SLUG = RegexValidator(r"^[a-z0-9][a-z0-9.-]{0,46}[a-z0-9]$", "Use 2 to 48 of a-z, 0-9, dot and -.")
@@ -47,6 +48,10 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Raises ValidationError for words that are no traits, or that are both required and forbidden."""
+        check_traits(required_traits=self.required_traits, forbidden_traits=self.forbidden_traits)
 
     @property
     def need(self) -> Need:

@@ -18,6 +18,7 @@ from mcp.operations.errors import Again
 from mcp.operations.kinds import Data, Step, register
 from mcp.operations.services.submit import Target, Wish, submit
 from pods.errors import RoomNotLeft
+from pods.services.mishap import is_mishap, note_mishap
 from pods.services.spot import overfull
 
 # How long after their notice those who make room may take to leave, before the create gives up.
@@ -65,6 +66,8 @@ class CreateAccelerator(AcceleratorOperation):
             tell(ctx, "accelerator.running", "Created and running.")
             _follow_first_boot(ctx)
             return
+        if outcome == "failed" and is_mishap(ctx.operation.error_code):
+            _blame_host(ctx)
         release_holdings(ctx.target_id)
         message = ctx.operation.error_message
         enter(
@@ -76,6 +79,13 @@ class CreateAccelerator(AcceleratorOperation):
             f"Not created: {message} Nothing of it is left on any host and it costs nothing.",
             {"code": ctx.operation.error_code},
         )  # fmt: skip
+
+
+def _blame_host(ctx: StepContext) -> None:
+    """The host on which it failed is avoided for a while."""
+    host_id = Accelerator.objects.filter(pk=ctx.target_id).values_list("host_id", flat=True).first()
+    if host_id is not None:
+        note_mishap(host_id)
 
 
 def _follow_first_boot(ctx: StepContext) -> None:

@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from accelerators.errors import NameTaken
 from accelerators.models import Accelerator, Tag
 from accelerators.planning.names import numbered
+from accelerators.services.placing import placement_request
 from accelerators.services.preempt import make_room
 from accelerators.services.target import target_of
 from accelerators.services.wish import Chosen, CreateWish, check, choose
@@ -29,9 +30,8 @@ from mcp.secrets import seal
 from pods.errors import AddressesExhausted
 from pods.models import Allocation, Network, Pod
 from pods.placement.explanation import Explanation
-from pods.placement.request import PlacementRequest
 from pods.services.addresses import lease_addresses
-from pods.services.claim import Claimed, claim
+from pods.services.claim import Claimed, claim, explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def create_accelerators(*, actor: Actor, wish: CreateWish) -> Created:
         names = _names(account, wish)
         ids = [new_id() for _ in names]
         claimed = _claim(account, wish, chosen, ids)
-        _lease(account, claimed.allocations)
+        _lease(account, claimed)
         accelerators = _write(account, wish, chosen, names, claimed.allocations)
         room_by = {host_id: leaving.by for host_id, leaving in make_room(claimed.displaced).items()}
         operations = _submit(actor, accelerators, claimed, room_by)
@@ -95,20 +95,23 @@ def _names(account: Account, wish: CreateWish) -> list[str]:
 
 def _claim(account: Account, wish: CreateWish, chosen: Chosen, ids: Sequence[UUID]) -> Claimed:
     """Without a group, a batch that is to be spread is a group of its own."""
-    plan, company = chosen.plan, chosen.company
+    company = chosen.company
     group = company.key(account, company.group) or (f"{account.pk}:{ids[0]}" if company.spread != "none" else "")
-    request = PlacementRequest(
-        need=plan.need, kind=plan.kind, count=len(ids), pod=chosen.pod.slug if chosen.pod else None,
-        location=wish.location or None, image=str(chosen.image.pk), required=frozenset(plan.required_traits),
-        forbidden=frozenset(plan.forbidden_traits), image_traits=frozenset(chosen.image.required_traits),
-        preemptible=plan.preemptible, spread=company.spread, spread_limit=company.spread_limit,
-        spread_soft=company.spread_policy == "preferred", near_soft=company.near_policy == "preferred",
-    )  # fmt: skip
+    request = placement_request(wish, chosen, len(ids))
     near = company.key(account, company.near)
     return claim(request, holders=ids, account_id=account.pk, group=group, near=near, partial=wish.as_many_as_fit)
 
 
-def _lease(account: Account, allocations: Sequence[Allocation]) -> None:
+def _lease(account: Account, claimed: Claimed) -> None:
+    """Raises AddressesExhausted, with the explanation of where there was room."""
+    try:
+        _lease_in_pods(account, claimed.allocations)
+    except AddressesExhausted as error:
+        error.context |= explained(claimed.explanation)
+        raise
+
+
+def _lease_in_pods(account: Account, allocations: Sequence[Allocation]) -> None:
     by_pod: dict[UUID, list[UUID]] = defaultdict(list)
     for allocation in allocations:
         by_pod[allocation.pod_id].append(allocation.holder_id)

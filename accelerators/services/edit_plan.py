@@ -8,7 +8,10 @@ from accelerators.models import Plan
 from accounts.actor import Actor
 from pods.services.change import change_row
 
-EDITABLE = ("name", "price_hourly", "price_monthly", "price_yearly", "active", "position", "preemptible", "comes_back")
+EDITABLE = (
+    "name", "price_hourly", "price_monthly", "price_yearly", "active", "position", "preemptible", "comes_back",
+    "required_traits", "forbidden_traits",
+)  # fmt: skip
 
 
 def edit_plan(*, actor: Actor, plan: Plan, **wanted: Any) -> Plan:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mcp.operations.models import Operation
 from mcp.operations.states import ACTIVE, OperationState
-from pods.models import DriftFinding, Host
+from pods.models import DriftFinding, Host, Refusal
 from pods.states import FindingState, HostDuty, HostState
 
 register = template.Library()
@@ -80,9 +80,11 @@ def _troubles() -> list[Tile]:
     since = timezone.now() - timedelta(hours=24)
     failed = Operation.objects.filter(created_at__gte=since, state=OperationState.FAILED).order_by()[:ENOUGH].count()
     drift = DriftFinding.objects.filter(state=FindingState.OPEN).order_by()[:ENOUGH].count()
+    refused = Refusal.objects.filter(created_at__gte=since).order_by()[:ENOUGH].count()
     return [
         Tile("drift open", drift, "/admin/pods/driftfinding/?state__exact=open", "warn"),
         Tile("failed in 24 h", failed, "/admin/operations/operation/?state__exact=failed", "bad"),
+        Tile("refused in 24 h", refused, "/admin/pods/refusal/?since=day", "warn"),
     ]
 
 

@@ -97,9 +97,17 @@ def test_the_first_page_counts_what_needs_looking_at(world: World, console: Clie
     with CaptureQueriesContext(connection) as queries:
         page = console.get("/admin/")
     words = text_of(page)
-    for piece in ("1 queued", "0 need attention", "1 online", "1 unreachable", "0 drift open", "0.3 of 127 GiB"):
+    for piece in (
+        "1 queued",
+        "0 need attention",
+        "1 online",
+        "1 unreachable",
+        "0 drift open",
+        "0 refused in 24 h",
+        "0.3 of 127 GiB",
+    ):
         assert piece in words, piece
-    assert len(queries) == 7, [query["sql"] for query in queries]
+    assert len(queries) == 8, [query["sql"] for query in queries]
 
 
 def test_plans_are_priced_here_and_audited(world: World, console: Client) -> None:

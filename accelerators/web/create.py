@@ -10,9 +10,11 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accelerators.services.ask import keeping_refusals
 from accelerators.services.create import create_accelerators
-from accelerators.web.forms import CreateForm, image_choices
-from accelerators.web.quote import notice_words, quote_for
+from accelerators.web.forms import PLACEMENT, CreateForm, image_choices
+from accelerators.web.quote import FIELDS, notice_words, quote_for
+from accelerators.web.refused import Refused, refilled, refused_for
 from accounts.actor import Actor
 from accounts.models import SshKey
 from accounts.services.ssh_keys import add_ssh_key, parse_public_key
@@ -33,19 +35,29 @@ def create(request: HttpRequest, actor: Actor) -> HttpResponse:
     form = CreateForm(request.POST, account=account)
     if "price" in request.POST:
         return _show(request, actor, CreateForm(initial=_sent(request), account=account))
+    if "refill" in request.POST:
+        return _show(request, actor, CreateForm(initial=_sent(request) | refilled(request.POST["refill"]), account=account))
+    refused: Refused | None = None
     if form.is_valid():
+        wish = form.wish()
         try:
-            url, fresh = once(
-                token=form.cleaned_data["token"], user_id=person_of(request).pk, account_id=account.pk,
-                effect=lambda: _make(actor, form),
-            )  # fmt: skip
+            with keeping_refusals(actor=actor, wish=wish):
+                return _make_once(request, actor, form)
         except ControlPlaneError as error:
             show_error(form, error)
-        else:
-            if not fresh:
-                messages.info(request, "This form was sent already; here is what it made. Nothing was made twice.")
-            return redirect(url)
-    return _show(request, actor, form, status=400)
+            refused = refused_for(account, wish, error)
+    return _show(request, actor, form, status=400, refused=refused)
+
+
+def _make_once(request: HttpRequest, actor: Actor, form: CreateForm) -> HttpResponse:
+    """Make them unless this form was sent before, and go where they are."""
+    url, fresh = once(
+        token=form.cleaned_data["token"], user_id=person_of(request).pk, account_id=actor.demand_account().pk,
+        effect=lambda: _make(actor, form),
+    )  # fmt: skip
+    if not fresh:
+        messages.info(request, "This form was sent already; here is what it made. Nothing was made twice.")
+    return redirect(url)
 
 
 @require_POST
@@ -84,6 +96,7 @@ def _initial(request: HttpRequest, actor: Actor) -> dict[str, object]:
         "token": uuid4(), "count": 1, "ssh_keys": [str(key.pk) for key in form.keys],
         "plan": request.GET.get("plan") or (form.plans[0].slug if form.plans else ""),
         "image": request.GET.get("image") or (images[0] if images else ""), "pod": request.GET.get("pod", ""),
+        **{name: request.GET[name] for name in PLACEMENT if name in request.GET},
     }  # fmt: skip
 
 
@@ -93,10 +106,12 @@ def _sent(request: HttpRequest) -> dict[str, object]:
     return values | {"ssh_keys": request.POST.getlist("ssh_keys")}
 
 
-def _show(request: HttpRequest, actor: Actor, form: CreateForm, status: int = 200) -> HttpResponse:
-    values = {name: str(form[name].value() or "") for name in ("plan", "image", "pod", "count", "spread")}
+def _show(
+    request: HttpRequest, actor: Actor, form: CreateForm, status: int = 200, refused: Refused | None = None
+) -> HttpResponse:
+    values = {name: str(form[name].value() or "") for name in FIELDS}
     context = {
         "form": form, "quote": quote_for(actor, values), "chosen_plan": values["plan"], "notice": notice_words(),
-        "preemptible_offered": any(plan.preemptible for plan in form.plans),
+        "preemptible_offered": any(plan.preemptible for plan in form.plans), "refused": refused,
     }  # fmt: skip
     return render(request, "accelerators/create.html", context, status=status)

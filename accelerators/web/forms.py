@@ -14,10 +14,15 @@ from pods.models import Image, Pod
 from pods.models.allocation import Spread
 
 SPREADS = {
-    Spread.NONE: "wherever there is room",
-    Spread.HOST: "each on a different host",
-    Spread.POD: "each in a different pod",
+    "": "as the group does, or anywhere",
+    Spread.HOST: "apart from each other, over hosts",
+    Spread.POD: "apart from each other, over pods",
 }
+MUST = {"required": "must hold", "preferred": "is preferred"}
+# What says where it is to be placed; kept together on the page.
+PLACEMENT = (
+    "group", "location", "spread", "spread_limit", "spread_policy", "near", "near_policy", "as_many_as_fit",
+)  # fmt: skip
 
 
 PLAIN_TEXT = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
@@ -68,7 +73,23 @@ class CreateForm(forms.Form):
     plan = forms.ChoiceField(label="Plan", widget=forms.RadioSelect)
     image = forms.ChoiceField(label="Image")
     pod = forms.ChoiceField(label="Pod", required=False)
-    spread = forms.ChoiceField(label="Placing several", required=False, choices=list(SPREADS.items()))
+    group = forms.CharField(
+        label="Group", required=False, max_length=64, widget=forms.TextInput(attrs=PLAIN_TEXT),
+        help_text="Accelerators that belong together, over several requests.",
+    )  # fmt: skip
+    location = forms.ChoiceField(label="Location", required=False)
+    spread = forms.ChoiceField(label="Members of the group", required=False, choices=list(SPREADS.items()))
+    spread_limit = forms.IntegerField(
+        label="At most together", required=False, min_value=1, max_value=MAX_COUNT, initial=1,
+        help_text="Members on one host, or in one pod.",
+    )  # fmt: skip
+    spread_policy = forms.ChoiceField(label="The spread", required=False, choices=list(MUST.items()), initial="required")
+    near = forms.CharField(
+        label="Near the group", required=False, max_length=64, widget=forms.TextInput(attrs=PLAIN_TEXT),
+        help_text="On the hosts of that group.",
+    )  # fmt: skip
+    near_policy = forms.ChoiceField(label="Nearness", required=False, choices=list(MUST.items()), initial="preferred")
+    as_many_as_fit = forms.BooleanField(label="Of several, make as many as fit instead of all or none", required=False)
     ssh_keys = forms.MultipleChoiceField(
         label="SSH keys that may log in as root", required=False, widget=forms.CheckboxSelectMultiple
     )
@@ -92,8 +113,18 @@ class CreateForm(forms.Form):
         self.keys = list(SshKey.objects.filter(account=account).order_by("created_at", "id")[:100])
         self._choices("plan", [(plan.slug, plan.name) for plan in self.plans])
         self._choices("image", image_choices())
-        self._choices("pod", [("", "anywhere"), *pod_choices()])
+        pods = list(Pod.objects.filter(state="open")[:500])
+        self._choices("pod", [("", "anywhere"), *((pod.slug, _pod_words(pod)) for pod in pods)])
+        locations = sorted({pod.location for pod in pods if pod.location})
+        self._choices("location", [("", "anywhere"), *((name, name) for name in locations)])
         self._choices("ssh_keys", [(str(key.pk), key.name) for key in self.keys])
+
+    @property
+    def placement_told(self) -> bool:
+        """Whether something about placement was said, so that its fields are shown unfolded."""
+        said = {name: self[name].value() for name in PLACEMENT}
+        usual = {"spread_limit": "1", "spread_policy": "required", "near_policy": "preferred"}
+        return any(str(value or "") not in ("", usual.get(name)) or self[name].errors for name, value in said.items())
 
     def _choices(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
         field = self.fields[name]
@@ -110,8 +141,10 @@ class CreateForm(forms.Form):
         keys = [*data["ssh_keys"], *([extra_key] if extra_key else [])]
         return CreateWish(
             name=data["name"], plan=data["plan"], image=data["image"], pod=data["pod"], count=data["count"],
-            spread=data["spread"], ssh_keys=keys, user_script=data["user_script"], tags=data["tags"],
-            protected=data["protected"],
+            ssh_keys=keys, user_script=data["user_script"], tags=data["tags"], protected=data["protected"],
+            group=data["group"], location=data["location"], spread=data["spread"], spread_limit=data["spread_limit"] or 1,
+            spread_policy=data["spread_policy"] or "required", near=data["near"],
+            near_policy=data["near_policy"] or "preferred", as_many_as_fit=data["as_many_as_fit"],
         )  # fmt: skip
 
 
@@ -123,11 +156,8 @@ def image_choices() -> list[tuple[str, str]]:
     return list(choices.items())
 
 
-def pod_choices() -> list[tuple[str, str]]:
-    """Open pods."""
-    return [
-        (pod.slug, f"{pod.slug} — {pod.location}" if pod.location else pod.slug) for pod in Pod.objects.filter(state="open")[:500]
-    ]
+def _pod_words(pod: Pod) -> str:
+    return f"{pod.slug} — {pod.location}" if pod.location else pod.slug
 
 
 class EditForm(forms.Form):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -18,15 +18,9 @@ from mcp.operations.kinds import kinds
 from mcp.operations.models import Operation, StepRecord
 from mcp.operations.states import ACTIVE, OperationState, StepState
 from pods.models import Address
+from pods.placement.words import REASONS
 
 FRESH = timedelta(minutes=2)
-
-# Why a host was left out of a placement, in a customer's words.
-REASONS: Mapping[str, str] = {
-    "state": "not taking guests at present", "pod": "in another or a closed pod", "kind": "made for other kinds",
-    "preemptible": "not lending idle room now", "spread": "already used by the group",
-    "cpu": "short of processors", "memory": "short of memory", "disk": "short of disk",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from django.db import transaction
 from accelerators.models import Plan
 from accelerators.services.create import Created, create_accelerators
 from accelerators.services.wish import MAX_COUNT, CreateWish
+from accelerators.web.forms import PLACEMENT
 from accounts.actor import Actor
 from accounts.services.limits import LimitUse
 from mcp.errors import ControlPlaneError
 from mcp.ids import new_id
 
+FIELDS = ("plan", "image", "pod", "count", *PLACEMENT)
 SHOWN = ("accelerators", "memory_mib", "vcpus", "disk_gib")
 
 
@@ -26,6 +28,7 @@ class Quote:
 
     plan: Plan | None
     count: int
+    placed: int = 0
     fits: bool = False
     limits: list[LimitUse] = field(default_factory=list)
     error: ControlPlaneError | None = None
@@ -48,21 +51,25 @@ class Quote:
 
 
 def quote_for(actor: Actor, data: Mapping[str, str]) -> Quote:
-    """From raw form values, whatever they are; only plan, image, pod, count and spread matter."""
+    """From raw form values, whatever they are; only plan, image, count and what says where (FIELDS) matter."""
     plan = Plan.objects.filter(slug=data.get("plan", ""), active=True).first()
     count = _count(data.get("count", ""))
     if plan is None or not data.get("image") or not actor.may("accelerators.write"):
         return Quote(plan, count)
     wish = CreateWish(
-        name=f"q-{new_id().hex[:24]}", plan=plan.slug, image=data["image"], pod=data.get("pod", ""), count=count,
-        spread=data.get("spread", ""), ssh_keys=[],
+        name=f"q-{new_id().hex[:24]}", plan=plan.slug, image=data["image"], pod=data.get("pod", ""), count=count, ssh_keys=[],
+        location=data.get("location", ""), group=data.get("group", "").strip(), spread=data.get("spread", ""),
+        spread_limit=_count(data.get("spread_limit", "")), spread_policy=data.get("spread_policy") or "required",
+        near=data.get("near", "").strip(), near_policy=data.get("near_policy") or "preferred",
+        as_many_as_fit=bool(data.get("as_many_as_fit")),
     )  # fmt: skip
     try:
         created = _rehearse(actor, wish)
     except ControlPlaneError as error:
         return Quote(plan, count, error=error)
     limits = [line for line in created.limits_after if line.resource in SHOWN]
-    return Quote(plan, count, fits=True, limits=limits, waits=created.room_by is not None)
+    placed = len(created.accelerators)
+    return Quote(plan, count, placed=placed, fits=True, limits=limits, waits=created.room_by is not None)
 
 
 def _count(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,16 @@ class Number(serializers.IntegerField):
         if isinstance(data, bool) or not isinstance(data, int):
             raise serializers.ValidationError("must be a whole number.", "wrong_type")
         return int(super().to_internal_value(data))
+
+
+class Real(serializers.FloatField):
+    """A JSON number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        """Raises ValidationError."""
+        if isinstance(data, bool) or not isinstance(data, int | float) or not math.isfinite(data):
+            raise serializers.ValidationError("must be a number.", "wrong_type")
+        return float(super().to_internal_value(data))
 
 
 class Flag(serializers.BooleanField):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.db.models import OuterRef, QuerySet, Subquery
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api.lookup import find
 from accounts.api.views import OperatorView, actor
+from accounts.models import Account
 from mcp.api.changes import API, Outcome, carry_out, replayed
 from mcp.api.etag import demand_match, tag_of
 from mcp.api.fields import EmptySerializer, Number, StrictSerializer, Text
@@ -65,6 +67,9 @@ class HostShape(serializers.Serializer[Any]):
     spot_windows = serializers.ListField(child=serializers.CharField(), help_text="In its pod's time zone.")
     spot_cpu_m = serializers.IntegerField(help_text="What preemptible accelerators use now, on top of what is promised.")
     spot_memory_mib = serializers.IntegerField()
+    exclusive_account = serializers.CharField(
+        allow_null=True, help_text="The one account whose guests it takes; null: everybody's."
+    )
     guests = serializers.IntegerField()
     cpu_m = RoomShape(help_text="Thousandths of a processor.")
     memory_mib = RoomShape()
@@ -74,6 +79,8 @@ class HostShape(serializers.Serializer[Any]):
     last_seen_at = serializers.DateTimeField(allow_null=True)
     probed_at = serializers.DateTimeField(allow_null=True)
     inventory_at = serializers.DateTimeField(allow_null=True)
+    mishaps = serializers.IntegerField(help_text="Guests that failed on it, until they are forgotten.")
+    mishap_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 
 
@@ -98,7 +105,11 @@ class HostEdit(StrictSerializer):
     port = Number(required=False, min_value=1, max_value=65535)
     user = Text(max_length=32, required=False)
     host_key = Text(max_length=4096, required=False)
-    traits = serializers.ListField(child=Text(max_length=64), required=False, max_length=50)
+    traits = serializers.ListField(child=Text(), required=False, help_text="What it has: words that plans and images ask for.")
+    exclusive_account = Text(
+        max_length=64, required=False, allow_blank=True, allow_null=True,
+        help_text="The slug of the one account whose guests it takes; null for everybody's. Guests that it holds stay.",
+    )  # fmt: skip
     options = serializers.DictField(required=False)
     spot = serializers.ChoiceField(
         choices=SpotUse.choices, required=False, help_text="When it lends idle room to preemptible accelerators."
@@ -115,8 +126,14 @@ class DutyReason(StrictSerializer):
     reason = Text(max_length=200, required=False, default="", allow_blank=True)
 
 
-def present_host(row: Host) -> dict[str, Any]:
-    """As the API shows it. `row.pod` is read."""
+def hosts() -> QuerySet[Any]:
+    """With their pods, and the slug of the account that has one for itself: one query."""
+    slug = Account.objects.filter(pk=OuterRef("exclusive_account_id")).values("slug")[:1]
+    return Host.objects.select_related("pod").annotate(exclusive_account=Subquery(slug))
+
+
+def present_host(row: Any) -> dict[str, Any]:
+    """As the API shows it; rows come from `hosts`."""
     rooms = {
         dimension: {"cap": cap, "used": used, "free": cap - used}
         for dimension in DIMENSIONS
@@ -127,19 +144,19 @@ def present_host(row: Host) -> dict[str, Any]:
         "duty_reason": row.duty_reason, "reachable": row.reachable, "driver": row.driver, "address": row.address,
         "port": row.port, "user": row.user, "host_key": row.host_key, "kinds": row.kinds, "traits": row.traits,
         "spot": row.spot, "spot_windows": row.spot_windows, "spot_cpu_m": row.spot_cpu_m,
-        "spot_memory_mib": row.spot_memory_mib, "guests": row.guests, **rooms, "facts": row.facts, "last_error": row.last_error,
-        "last_seen_at": row.last_seen_at, "probed_at": row.probed_at, "inventory_at": row.inventory_at,
-        "created_at": row.created_at,
+        "spot_memory_mib": row.spot_memory_mib, "exclusive_account": row.exclusive_account, "guests": row.guests, **rooms,
+        "facts": row.facts, "last_error": row.last_error, "last_seen_at": row.last_seen_at, "probed_at": row.probed_at,
+        "inventory_at": row.inventory_at, "mishaps": row.mishaps, "mishap_at": row.mishap_at, "created_at": row.created_at,
     }  # fmt: skip
 
 
 def _fresh(row: Host) -> dict[str, Any]:
-    return present_host(Host.objects.select_related("pod").get(pk=row.pk))
+    return present_host(hosts().get(pk=row.pk))
 
 
-def _find(ref: str) -> Host:
+def _find(ref: str) -> Any:
     """By id, or by a name that only one host has; retired hosts by id only where a name is used again."""
-    rows = Host.objects.select_related("pod")
+    rows = hosts()
     live = rows.exclude(duty=HostDuty.RETIRED)
     return find(live if live.filter(name=ref).exists() else rows, ref, name="name", what="host")
 
@@ -150,7 +167,7 @@ class HostsView(OperatorView):
     @listing(HostShape, "hosts", "Hosts", filters=FILTERS, order=ORDER, tags=["operator"])
     def get(self, request: Request) -> Response:
         """All hosts, retired ones included, ordered by name."""
-        page = paged(request, filtered(request, Host.objects.select_related("pod"), FILTERS), ORDER)
+        page = paged(request, filtered(request, hosts(), FILTERS), ORDER)
         return Response(page.body([present_host(row) for row in page.rows]))
 
     @changing(
@@ -189,8 +206,10 @@ class HostView(OperatorView):
 
     @changing(HostEdit, HostShape, "editHost", "Change a host", method="patch", tags=["operator"])
     def patch(self, request: Request, ref: str) -> Response:
-        """Name, address and access. Duty has its own verbs."""
+        """Name, address and access, traits, and whose guests it takes. Duty has its own verbs."""
         row, body = _find(ref), parsed(HostEdit, request)
+        if "exclusive_account" in body:
+            body["exclusive_account"] = body["exclusive_account"] or ""
         demand_match(request, tag_of(present_host(row)))
 
         def perform() -> Outcome:

@@ -52,6 +52,7 @@ class OperatorImageShape(ImageShape):
     sha256 = serializers.CharField()
     file = serializers.CharField()
     ready_port = serializers.IntegerField()
+    required_traits = serializers.ListField(child=serializers.CharField(), help_text="What a host must have to run it.")
 
 
 class ImageEdit(StrictSerializer):
@@ -59,6 +60,7 @@ class ImageEdit(StrictSerializer):
 
     state = serializers.ChoiceField(choices=Image.State.choices, required=False)
     description = Text(max_length=200, required=False, allow_blank=True)
+    required_traits = serializers.ListField(child=Text(), required=False, help_text="What a host must have to run it.")
 
 
 def present_image(row: Image) -> dict[str, Any]:
@@ -74,6 +76,7 @@ def present_image_to_operator(row: Image) -> dict[str, Any]:
     """As operators see it."""
     return {
         **present_image(row), "state": row.state, "sha256": row.sha256, "file": row.file, "ready_port": row.ready_port,
+        "required_traits": row.required_traits,
     }  # fmt: skip
 
 

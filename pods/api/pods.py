@@ -16,7 +16,7 @@ from accounts.api.lookup import find
 from accounts.api.views import CustomerView, OperatorView, actor
 from mcp.api.changes import API, Outcome, carry_out
 from mcp.api.etag import demand_match, tag_of
-from mcp.api.fields import Number, StrictSerializer, Text
+from mcp.api.fields import Flag, Number, StrictSerializer, Text
 from mcp.api.filters import choice, filtered
 from mcp.api.paging import paged
 from mcp.api.schema import changing, listing, reading
@@ -65,6 +65,7 @@ class OperatorPodShape(PodShape):
     dns_suffix = serializers.CharField()
     time_zone = serializers.CharField()
     queue = serializers.CharField()
+    n_plus_one = serializers.BooleanField(help_text="Whether the loss of any one host must stay absorbable.")
     networks = NetworkShape(many=True)
     created_at = serializers.DateTimeField()
 
@@ -84,6 +85,7 @@ class PodEdit(StrictSerializer):
     dns_suffix = Text(max_length=120, required=False, allow_blank=True)
     time_zone = Text(max_length=64, required=False, help_text="In which its hosts' windows are meant, such as Europe/Amsterdam.")
     queue = Text(max_length=64, required=False)
+    n_plus_one = Flag(required=False, help_text="Refuse guests whose arrival would leave no room for those of any one lost host.")
 
 
 class NewPod(PodEdit):
@@ -124,8 +126,7 @@ def present_pod_to_operator(row: Pod, kinds: list[str], networks: Iterable[Netwo
         "cpu_overcommit": row.cpu_overcommit, "memory_overcommit": row.memory_overcommit,
         "disk_overcommit": row.disk_overcommit, "reserve_memory_mib": row.reserve_memory_mib,
         "reserve_disk_gib": row.reserve_disk_gib, "resolvers": row.resolvers, "dns_suffix": row.dns_suffix,
-        "time_zone": row.time_zone,
-        "queue": row.queue, "created_at": row.created_at,
+        "time_zone": row.time_zone, "queue": row.queue, "n_plus_one": row.n_plus_one, "created_at": row.created_at,
         "networks": [{"slug": n.slug, **{name: getattr(n, name) for name in NETWORK_FIELDS}} for n in networks],
     }  # fmt: skip
 

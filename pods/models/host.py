@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from mcp.ids import new_id
 from pods.models.pod import Pod
+from pods.models.traits import check_traits
 from pods.placement.windows import WindowMalformed, parse_windows
 from pods.states import HostDuty, HostState, SpotUse, shown_state
 
@@ -95,6 +96,10 @@ class Host(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Raises ValidationError for words that are no traits."""
+        check_traits(traits=self.traits)
 
     @property
     def state(self) -> HostState:

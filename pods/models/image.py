@@ -12,6 +12,7 @@ from django.utils import timezone
 from mcp.ids import new_id
 from pods.gear.hypervisor.base import ImageRef
 from pods.models.host import Host
+from pods.models.traits import check_traits
 
 
 class Image(models.Model):
@@ -45,6 +46,10 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"{self.slug} {self.version}"
+
+    def clean(self) -> None:
+        """Raises ValidationError for words that are no traits."""
+        check_traits(required_traits=self.required_traits)
 
     @property
     def ref(self) -> ImageRef:

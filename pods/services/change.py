@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -15,8 +15,10 @@ from mcp.events.services.audit import audit
 M = TypeVar("M", bound=models.Model)
 
 
-def change_row(row: M, *, actor: Actor, noun: str, wanted: Mapping[str, Any]) -> M:
-    """Write the fields that differ and one audit row; None stays as it is. Answers the row as it is then.
+def change_row(row: M, *, actor: Actor, noun: str, wanted: Mapping[str, Any], clear: Collection[str] = ()) -> M:
+    """Write the fields that differ and one audit row; None stays as it is, fields in `clear` become None.
+
+    Answers the row as it is then.
 
     Raises Forbidden for customers, InvalidInput naming the fields that the model refuses.
     """
@@ -24,7 +26,8 @@ def change_row(row: M, *, actor: Actor, noun: str, wanted: Mapping[str, Any]) ->
         raise Forbidden("Only operators of the installation may do this.")
     with transaction.atomic():
         locked = type(row)._default_manager.select_for_update().get(pk=row.pk)
-        changes = {f: [getattr(locked, f), v] for f, v in wanted.items() if v is not None and v != getattr(locked, f)}
+        wished = {**{f: v for f, v in wanted.items() if v is not None}, **dict.fromkeys(clear)}
+        changes = {f: [getattr(locked, f), v] for f, v in wished.items() if v != getattr(locked, f)}
         for field, (_, after) in changes.items():
             setattr(locked, field, after)
         if changes:

@@ -22,12 +22,13 @@ from pods.models import Allocation, Pod
 from pods.placement.explanation import Decision, Explanation
 from pods.placement.planner import plan
 from pods.placement.request import Fleet, Need, PlacementRequest
+from pods.placement.words import REASONS
 from pods.services.fleet import load_fleet
 from pods.services.fleet_cache import fleet_cache
 from pods.services.room import UID_SLOTS, Place, Snatched, give_back, take_best, take_from
 from pods.services.weights import placement_weights
 
-__all__ = ["UID_SLOTS", "Claimed", "claim", "no_room", "release", "take_from"]
+__all__ = ["UID_SLOTS", "Claimed", "claim", "company", "explained", "no_room", "release", "take_from"]
 
 # Fresh plans that wait for the hosts they chose, before all rows are locked.
 TRIES = 6
@@ -79,6 +80,7 @@ class _Claim:
     group: str
     near: str
     partial: bool
+    seen: Explanation | None = None  # of the last plan, for who is told that others were quicker
 
     def carry_out(self) -> Claimed:
         """Turn 0 plans on what this process knows, the last one under locks; a "no" needs a fresh read at least."""
@@ -92,7 +94,8 @@ class _Claim:
                     return known
                 if isinstance(missed, CapacityExhausted):
                     raise
-        raise PlacementContended("Others took the room while it was being claimed; ask again.")
+        context = explained(self.seen) if self.seen else {}
+        raise PlacementContended("Others took the room while it was being claimed; ask again.", context=context)
 
     def _try(self, turn: int) -> Claimed:
         fresh = turn > 0 or not fleet_cache.keeps
@@ -112,17 +115,10 @@ class _Claim:
 
     def _decide(self, fleet: Fleet) -> Decision:
         """The group is read after the locks: a member that joined while we waited for them is seen."""
-        request = replace(self.request, **self._company())
-        return plan(request, fleet, weights=placement_weights())
-
-    def _company(self) -> dict[str, Any]:
-        """Where the group's members, the group to be near to, and the account's other guests are."""
-        company: dict[str, Any] = {"neighbours": _by_host(Allocation.objects.filter(account_id=self.account_id))}
-        if self.group:
-            company["members"] = _by_host(Allocation.objects.filter(group=self.group))
-        if self.near:
-            company["near"] = frozenset(_by_host(Allocation.objects.filter(group=self.near)))
-        return company
+        request = replace(self.request, **company(self.account_id, self.group, self.near))
+        decision = plan(request, fleet, weights=placement_weights())
+        self.seen = decision.explanation
+        return decision
 
     def _enough(self, decision: Decision) -> bool:
         return len(decision.hosts) == self.request.count or (self.partial and bool(decision.hosts))
@@ -193,6 +189,16 @@ class _Claim:
         return slots
 
 
+def company(account_id: UUID, group: str, near: str) -> dict[str, Any]:
+    """Fields of a request: where the group's members, the group to be near to, and the account's other guests are."""
+    fields: dict[str, Any] = {"neighbours": _by_host(Allocation.objects.filter(account_id=account_id))}
+    if group:
+        fields["members"] = _by_host(Allocation.objects.filter(group=group))
+    if near:
+        fields["near"] = frozenset(_by_host(Allocation.objects.filter(group=near)))
+    return fields
+
+
 def _by_host(rows: QuerySet[Allocation]) -> dict[str, int]:
     counted = rows.order_by().values_list("host_id").annotate(n=Count("id"))
     return {str(host): number for host, number in counted}
@@ -209,21 +215,6 @@ def release(holder_id: UUID) -> bool:
     return True
 
 
-REASONS = {
-    "excluded": "left out on request",
-    "state": "not taking guests",
-    "pod": "in other or closed pods",
-    "location": "in other locations",
-    "traits": "without what the plan needs",
-    "image": "without what the image needs",
-    "preemptible": "not lending idle room now",
-    "spread": "already used by the group",
-    "near": "not near the group",
-    "exclusive": "kept for other accounts",
-    "n_plus_one": "needed in case another host is lost",
-}
-
-
 def no_room(request: PlacementRequest, explanation: Explanation) -> CapacityExhausted:
     """The refusal, in the customer's words: what was short, on how many hosts, and what would help."""
     reasons = [f"{n} short of {what}" for what, n in explanation.short.items() if n]
@@ -235,5 +226,10 @@ def no_room(request: PlacementRequest, explanation: Explanation) -> CapacityExha
     return CapacityExhausted(
         f"There is {have} in {where}: of {explanation.evaluated} hosts, {', '.join(reasons) or 'none is enrolled'}. "
         f"{advice[0].upper()}{advice[1:]}{'; or ask for fewer' if explanation.placed else ''}.",
-        context={"placement": explanation.for_customer(), "operator": explanation.for_operator()},
+        context=explained(explanation),
     )
+
+
+def explained(explanation: Explanation) -> dict[str, Any]:
+    """The context of a refusal: `placement` is for customers, `operator` never leaves the house."""
+    return {"placement": explanation.for_customer(), "operator": explanation.for_operator()}

@@ -10,7 +10,7 @@ from pods.services.change import change_row
 
 EDITABLE = (
     "name", "location", "state", "cpu_overcommit", "memory_overcommit", "disk_overcommit", "reserve_memory_mib",
-    "reserve_disk_gib", "resolvers", "dns_suffix", "queue", "time_zone",
+    "reserve_disk_gib", "resolvers", "dns_suffix", "queue", "time_zone", "n_plus_one",
 )  # fmt: skip
 
 

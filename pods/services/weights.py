@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -49,6 +50,16 @@ def set_weights(*, actor: Actor, weights: Mapping[str, float | None]) -> dict[st
             target_name="weights", changes=dict(weights),
         )  # fmt: skip
     return {**DEFAULT_WEIGHTS, **dict(PlacementWeight.objects.filter(term__in=TERMS).values_list("term", "weight"))}
+
+
+def described_weights() -> list[dict[str, Any]]:
+    """Every term as people read it: its meaning, its default, its weight, and whether an operator set that. One query."""
+    own = dict(PlacementWeight.objects.filter(term__in=TERMS).values_list("term", "weight"))
+    return [
+        {"term": term, "meaning": meaning, "default": default, "weight": own.get(term, default), "changed": term in own}
+        for term, meaning in TERMS.items()
+        for default in [DEFAULT_WEIGHTS[term]]
+    ]
 
 
 def _fault(term: str, weight: float | None) -> FieldError | None:

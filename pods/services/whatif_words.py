@@ -10,7 +10,7 @@ from pods.placement.request import DIMENSIONS, Fleet
 from pods.placement.runway import Growth, titled
 from pods.placement.standing import PodAfter
 from pods.placement.whatif import Answer, MoreOf, PodHeadroom, Rehomed
-from pods.services.claim import REASONS
+from pods.placement.words import REASONS
 from pods.services.runway import present_runway
 from pods.services.whatif_question import Question
 

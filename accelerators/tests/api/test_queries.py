@@ -62,6 +62,7 @@ def test_a_list_costs_the_same_whatever_its_length(api: APIClient, fifty: None, 
         ("/api/v1/operator/hosts", 2), ("/api/v1/operator/pods", 4), ("/api/v1/operator/operations", 2),
         ("/api/v1/operator/allocations", 2), ("/api/v1/operator/audit", 2), ("/api/v1/operator/capacity", 3),
         ("/api/v1/operator/drift", 2), ("/api/v1/operator/accounts", 2),
+        ("/api/v1/operator/refusals", 2),
     ],
 )  # fmt: skip
 def test_operators_lists(operator_api: APIClient, fifty: None, path: str, queries: int) -> None:

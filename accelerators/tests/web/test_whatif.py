@@ -56,7 +56,7 @@ def test_a_question_and_its_answer(console: Client) -> None:
     assert "1 find none: spread" in words
     assert "acme/db-" in words
     assert "of 10000 more zone-256m" in words
-    assert "1 hosts looked at" in words
+    assert "1 host looked at" in words
 
 
 def test_faults_stand_beside_their_fields_and_nothing_is_answered(console: Client) -> None:

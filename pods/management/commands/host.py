@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.actor import system
-from mcp.commands import Options, VerbCommand, confirmed, key_values
+from mcp.commands import Options, VerbCommand, confirmed, key_values, words
 from pods.gear.hypervisor.base import HostFacts
 from pods.gear.registry import DRIVERS
 from pods.gear.transport.target import fingerprint, parse_public_key
@@ -60,6 +60,12 @@ class Command(VerbCommand):
             "--window", action="append", metavar="'DAYS FROM-UNTIL'",
             help="such as 'mon-fri 19:00-07:00', in the pod's time zone; repeatable; those it has unless told",
         )  # fmt: skip
+        edit = self.verb("edit", self._edit, "say what it has, and whose guests it takes")
+        edit.add_argument("host", help="name, POD/NAME, address or id")
+        edit.add_argument("--traits", metavar="WORD,WORD", help="what it has: all of them, '' for none")
+        whose = edit.add_mutually_exclusive_group()
+        whose.add_argument("--exclusive", metavar="ACCOUNT", help="take the guests of this account only")
+        whose.add_argument("--shared", action="store_true", help="take everybody's guests again")
         for verb, (_, text) in DUTIES.items():
             parser = self.verb(verb, self._set_duty, text)
             parser.add_argument("host", help="name, POD/NAME, address or id")
@@ -123,6 +129,13 @@ class Command(VerbCommand):
         if host.spot_memory_mib and must_give_back(schedule_of(host), timezone.now()):
             self.say(f"What runs there now is told to leave within {settings.PREEMPT_NOTICE_S:g} s.")
 
+    def _edit(self, options: Options) -> None:
+        wanted: dict[str, Any] = {"traits": None if options["traits"] is None else words(options["traits"])}
+        wanted["exclusive_account"] = "" if options["shared"] else options["exclusive"]
+        host = edit_host(actor=system("command line"), host=find_host(options["host"]), **wanted)
+        whose = f"the account {host.exclusive_account_id} alone" if host.exclusive_account_id else "everybody"
+        self.say(f"{host.name} has {', '.join(host.traits) or 'no traits'} and takes the guests of {whose}.")
+
     def _set_duty(self, options: Options) -> None:
         duty, _ = DUTIES[options["verb"]]
         host = set_duty(actor=system("command line"), host=find_host(options["host"]), duty=duty, reason=options["reason"])
@@ -142,5 +155,6 @@ def _line(host: Host) -> dict[str, Any]:
         "cpu": f"{host.used_cpu_m / 1000:g}/{host.cap_cpu_m / 1000:g}",
         "lends": f"{host.spot} {host.spot_memory_mib} MiB" if host.spot_memory_mib else host.spot,
         "last_seen": host.last_seen_at,
+        "traits": " ".join(host.traits),
         "reason": host.duty_reason or host.last_error[:60],
     }

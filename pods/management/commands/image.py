@@ -9,10 +9,11 @@ from django.conf import settings
 from django.db.models import Count
 
 from accounts.actor import system
-from mcp.commands import Options, VerbCommand
+from mcp.commands import Options, VerbCommand, words
 from pods.images.builder import build
 from pods.images.recipe import slugs
 from pods.models import Image
+from pods.services.edit_image import edit_image
 from pods.services.images import find_any_image, register_image, set_image_state
 
 WIDTH = 24
@@ -29,6 +30,9 @@ class Command(VerbCommand):
         make.add_argument("slug", help=f"one of {', '.join(slugs())}")
         make.add_argument("--force", action="store_true", help="build a new version all the same")
         self.verb("list", self._list, "registered images", shows=True)
+        edit = self.verb("edit", self._edit, "say what a host must have to run it")
+        edit.add_argument("image", help="SLUG (its newest version) or SLUG@VERSION")
+        edit.add_argument("--require", required=True, metavar="WORD,WORD", help="all traits that it needs; '' for none")
         for verb, text in (("disable", "make nothing new from it"), ("enable", "undo disable")):
             self.verb(verb, self._set_state, text).add_argument("image", help="SLUG (its newest version) or SLUG@VERSION")
 
@@ -42,6 +46,11 @@ class Command(VerbCommand):
     def _list(self, options: Options) -> None:
         rows = [_line(image) for image in Image.objects.annotate(n_copies=Count("copies"))]
         self.show(options, rows, f"There is no image yet: ./manage.py image build {slugs()[0]}")
+
+    def _edit(self, options: Options) -> None:
+        found = find_any_image(options["image"])
+        image = edit_image(actor=system("command line"), image=found, required_traits=words(options["require"]))
+        self.say(f"{image} needs {', '.join(image.required_traits) or 'no traits'} of its hosts.")
 
     def _set_state(self, options: Options) -> None:
         state = Image.State.DISABLED if options["verb"] == "disable" else Image.State.ACTIVE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +45,20 @@ class Command(VerbCommand):
         add.add_argument("--bridge", default="br0", help="the bridge on every host (default: br0)")
         add.add_argument("--ssh-key", metavar="FILE", help="the private key that opens its hosts; - reads standard input")
         add.add_argument("--resolver", action="append", metavar="IP", help="name server for guests; repeatable")
-        for name in FIELDS:
-            add.add_argument(f"--{name.replace('_', '-')}", type=float if name.endswith("overcommit") else str)
-        for name in RESERVES:
-            add.add_argument(f"--{name.replace('_', '-')}", type=int)
+        _add_fields(add)
         self.verb("list", self._list, "all pods with what is used of them", shows=True)
         self.verb("show", self._show, "one pod", shows=True).add_argument("pod")
         zone = self.verb("time-zone", self._set_time_zone, "in which its hosts' windows are meant")
         zone.add_argument("pod")
         zone.add_argument("time_zone", metavar="ZONE", help="such as Europe/Amsterdam")
+        edit = self.verb("edit", self._edit, "change a pod; overcommit and reserves reach each host with its next probe")
+        edit.add_argument("pod")
+        _add_fields(edit)
         for verb, text in TEXTS.items():
             self.verb(verb, self._set_state, text).add_argument("pod")
 
     def _add(self, options: Options) -> None:
-        fields = {name: options[name] for name in (*FIELDS, *RESERVES) if options[name] is not None}
+        fields = _fields(options)
         network = NetworkWish(options["network"], options["gateway"], options["first"], options["last"], options["bridge"])
         pod = add_pod(
             actor=system("command line"), slug=options["slug"], network=network, ssh_key=_key(options["ssh_key"]),
@@ -65,12 +66,20 @@ class Command(VerbCommand):
         )  # fmt: skip
         self.say(f"Added pod {pod.slug}. Next: ./manage.py host add ADDRESS --pod {pod.slug}")
 
+    def _edit(self, options: Options) -> None:
+        fields = _fields(options)
+        pod = edit_pod(actor=system("command line"), pod=find_pod(options["pod"]), **fields)
+        changed = ", ".join(f"{name.replace('_', ' ')} {getattr(pod, name)}" for name in fields)
+        self.say(f"Pod {pod.slug}: {changed or 'nothing was given to change'}.")
+
     def _list(self, options: Options) -> None:
         self.show(options, [_line(pod) for pod in Pod.objects.all()], "There is no pod yet: ./manage.py pod add")
 
     def _show(self, options: Options) -> None:
         pod = find_pod(options["pod"])
-        facts = _line(pod) | {name: getattr(pod, name) for name in (*FIELDS, *RESERVES)} | {"resolvers": pod.resolvers}
+        facts = (
+            _line(pod) | {name: getattr(pod, name) for name in (*FIELDS, *RESERVES, "n_plus_one")} | {"resolvers": pod.resolvers}
+        )
         facts["networks"] = [
             f"{n.slug} {n.cidr} on {n.bridge}, {n.range_first} to {n.range_last}, gateway {n.gateway}" for n in pod.networks.all()
         ]
@@ -88,6 +97,22 @@ class Command(VerbCommand):
         state = VERBS[options["verb"]]
         pod = set_pod_state(actor=system("command line"), pod=find_pod(options["pod"]), state=state)
         self.say(f"Pod {pod.slug} is {pod.state}.")
+
+
+def _add_fields(parser: ArgumentParser) -> None:
+    for name in FIELDS:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float if name.endswith("overcommit") else str)
+    for name in RESERVES:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int)
+    parser.add_argument(
+        "--n-plus-one", choices=["yes", "no"], help="refuse guests whose arrival would leave no room for those of one lost host"
+    )
+
+
+def _fields(options: Options) -> dict[str, Any]:
+    """What was given of a pod."""
+    fields = {name: options[name] for name in (*FIELDS, *RESERVES) if options[name] is not None}
+    return fields | ({} if options["n_plus_one"] is None else {"n_plus_one": options["n_plus_one"] == "yes"})
 
 
 def _key(source: str | None) -> str:
