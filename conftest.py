@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, connections
+from django.db.models.signals import post_migrate
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from accelerators.models import Plan
@@ -23,6 +27,24 @@ from pods.models import Image, Pod
 from pods.testing import make_image, make_pod
 
 pytest_plugins = ["lab.fixtures", "mcp.testing.parts"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    with override_settings(PASSWORD_HASHERS=["mcp.testing.hashers.QuickArgon2"]):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Tests that commit truncate all tables at their end. What migrations seed comes back, so that their order is free."""
+    with django_db_blocker.unblock():
+        seeded = list(Plan.objects.all())
+
+    def seed_again(**_: Any) -> None:
+        Plan.objects.bulk_create(seeded, ignore_conflicts=True)
+
+    post_migrate.connect(seed_again, sender=apps.get_app_config("accelerators"), weak=False)
 
 
 @pytest.fixture

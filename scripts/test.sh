@@ -2,7 +2,8 @@
 # `make test`: install, then run every test twice over.
 # First the embedded mode (SQLite, in-process broker) for all that needs no more and is not slow, then the whole suite on throw-away
 # PostgreSQL and Redis servers with the pod in a box; pytest's summary of that is the last thing printed.
-# usage: test.sh [PYTEST-ARGUMENT...]; MCP_REQUIRE=lab,postgres,redis,browser makes skips of these failures.
+# Tests run side by side: as many at once as there are processors, and two more where most of them wait for machines.
+# usage: test.sh [PYTEST-ARGUMENT...], `-n 0` for one at a time; MCP_REQUIRE=lab,postgres,redis,browser makes skips of these failures.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -19,9 +20,11 @@ export MCP_IMAGE_DIR MCP_VAR_DIR
 unset MCP_DATABASE_URL MCP_BROKER_URL MCP_MODE MCP_URL
 mkdir -p "$MCP_VAR_DIR/static" "$MCP_IMAGE_DIR"
 
+processors=$(nproc)
+
 echo "=== the embedded mode: SQLite and the in-process broker"
 embedded=0
-.venv/bin/python -m pytest -q -m "not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
+.venv/bin/python -m pytest -q -n "$processors" --dist loadscope -m "not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
 [ "$embedded" -ne 5 ] || embedded=0 # none of the tests asked for runs in this mode
 
 echo "=== everything: PostgreSQL, Redis, the pod in a box, the browser"
@@ -30,7 +33,7 @@ case ${MCP_REQUIRE:-} in
     *postgres* | *redis*) optional= ;;
 esac
 whole=0
-scripts/servers.sh ${optional:+"$optional"} .venv/bin/python -m pytest "$@" || whole=$?
+scripts/servers.sh ${optional:+"$optional"} .venv/bin/python -m pytest -n $((processors + 2)) --dist loadscope "$@" || whole=$?
 if [ "$embedded" -ne 0 ]; then
     echo "tests failed in the embedded mode, see above"
     exit "$embedded"

@@ -6,10 +6,12 @@ Debian's packages come from where this machine's own come from (its apt sources 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,15 +46,38 @@ def build(slug: str, out_dir: Path, progress: Progress | None = None, *, force: 
     recipe = load(slug)
     out_dir.mkdir(parents=True, exist_ok=True)
     tell = progress or _silent
-    if not force and (image := store.newest(out_dir, recipe)):
-        tell(f"{slug} {image.version} is already built", 1.0)
-        return image
-    with tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out_dir) as workshop:
+    with _one_at_a_time(out_dir), tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out_dir) as workshop:
+        if not force and (image := store.newest(out_dir, recipe)):
+            tell(f"{slug} {image.version} is already built", 1.0)
+            return image
         archive = _build_archive(recipe, Path(workshop), tell)
         version = store.next_version(out_dir, slug, datetime.now(UTC).date())
         image = store.publish(out_dir, recipe, archive, version)
     tell(f"{slug} {image.version} is built", 1.0)
     return image
+
+
+@contextlib.contextmanager
+def _one_at_a_time(out_dir: Path) -> Iterator[None]:
+    """Two that want the same image build it once, and versions are counted by one at a time. The lock leaves no file."""
+    descriptor = os.open(out_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        deadline = time.monotonic() + TOOL_TIMEOUT_S
+        while not _locked(descriptor):
+            if time.monotonic() > deadline:
+                raise BuildFailed(f"another build has held {out_dir} for {TOOL_TIMEOUT_S:.0f} s; end it")
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _silent(_sentence: str, _share: float) -> None:

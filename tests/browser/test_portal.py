@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
@@ -32,6 +33,17 @@ def no_sideways(page: Page) -> None:
     assert wide <= 0, f"{page.url} scrolls sideways by {wide} px"
 
 
+def hold(world: World, verb: str) -> Callable[[], None]:
+    """The next such verb on any host waits until the function answered is called: what is shown meanwhile can be looked at."""
+    tickets = [(hand, hand.hang_next(verb)) for hand in world.simulated.hosts()]
+
+    def release() -> None:
+        for hand, ticket in tickets:
+            hand.release(ticket)
+
+    return release
+
+
 def test_create_watch_stop_start_delete_restore(slow_world: World, visit: Open, worker: Worker) -> None:
     page = visit(slow_world.user.username)
     expect(page.get_by_role("heading", name="No accelerator yet")).to_be_visible()
@@ -45,15 +57,19 @@ def test_create_watch_stop_start_delete_restore(slow_world: World, visit: Open, 
     page.get_by_role("button", name="Create", exact=True).click()
     page.wait_for_url(ONE)
     become(page, "provisioning")
+    built, booted, stopped = (hold(slow_world, verb) for verb in ("create", "start", "stop"))
     with worker:
         expect(page.locator(".operation-steps .acting .what")).to_have_text("Building the file system and the network port")
         expect(page.locator("#live-status")).to_have_text("Step 2 of 4: Building the file system and the network port.")
+        built()
         expect(page.locator(".operation-steps .acting .what")).to_have_text("Booting")
+        booted()
         become(page, "running")
         expect(page.locator(".timeline")).to_contain_text("Created and running.")
         expect(page.get_by_text("ssh root@10.99.0.2")).to_be_visible()
         page.get_by_role("button", name="Stop").click()
         become(page, "stopping")
+        stopped()
         become(page, "stopped")
         page.get_by_role("button", name="Start").click()
         become(page, "running")

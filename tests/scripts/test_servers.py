@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
+import redis
+
+from mcp.testing import workers
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "servers.sh"
 ASK = """
@@ -28,5 +34,27 @@ def test_both_answer_the_exit_code_is_kept_and_nothing_is_left() -> None:
     answer, pong, data = run.stdout.split()
     assert (answer, pong) == ("42", "True")
     assert not Path(data).parent.exists()
-    processes = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not any(data.encode() in command for command in processes)
+    assert not processes_on(data)
+
+
+def test_workers_side_by_side_get_servers_of_their_own() -> None:
+    process, names = workers.start()
+    try:
+        with psycopg.connect(names["MCP_DATABASE_URL"]) as link:
+            assert link.execute("show data_directory").fetchone() == (names["MCP_TEST_PGDATA"],)
+        assert redis.Redis.from_url(names["MCP_BROKER_URL"]).ping()
+        assert names["MCP_DATABASE_URL"] != os.environ["MCP_DATABASE_URL"]
+        assert processes_on(names["MCP_TEST_PGDATA"])
+    finally:
+        workers.stop(process)
+    assert process.returncode == 0
+    assert not processes_on(names["MCP_TEST_PGDATA"])
+
+
+def processes_on(data: str) -> list[bytes]:
+    """Command lines that name the directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            found.append(path.read_bytes())
+    return [command for command in found if data.encode() in command]

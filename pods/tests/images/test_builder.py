@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,22 @@ class TestBusybox:
         assert builder.build("busybox", tmp_path) == image
         assert builder.build("busybox", tmp_path, force=True).version == f"{image.version}.2"
         assert not list(tmp_path.glob(".*"))
+
+    def test_two_at_once_build_it_once(self, tmp_path: Path) -> None:
+        with ThreadPoolExecutor(2) as threads:
+            first, second = threads.map(lambda _: builder.build("busybox", tmp_path), range(2))
+        assert first == second
+        assert len(list(tmp_path.glob("*.tar.zst"))) == 1
+
+    def test_another_build_is_not_waited_for_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(builder, "TOOL_TIMEOUT_S", 0.0)
+        descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with pytest.raises(BuildFailed, match="another build"):
+                builder.build("busybox", tmp_path)
+        finally:
+            os.close(descriptor)
 
     def test_what_is_in_it(self, tmp_path: Path) -> None:
         image = builder.build("busybox", tmp_path)
