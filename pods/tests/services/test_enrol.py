@@ -338,7 +338,7 @@ def test_enrolled_while_we_were_looking(monkeypatch: pytest.MonkeyPatch) -> None
 def test_many_enrol_one_machine_at_once() -> None:
     name = f"race-{new_id()}"
     SimulatedPod.named(name).add_host("h1")
-    wish = HostWish(address="h1", pod=make_pod(), driver="simulated", options={"pod": name})
+    wish = HostWish(address="h1", pod=make_pod(hosts=0), driver="simulated", options={"pod": name})
     found = probe_host(wish)
 
     def enroll(number: int) -> str:
