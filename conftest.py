@@ -29,18 +29,6 @@ from pods.testing import make_image, make_pod
 pytest_plugins = ["lab.fixtures", "mcp.testing.parts"]
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What pytest-xdist may not tear apart: pods in a box are few at a time, or the machine is too slow for their tests, and
-    what takes long to start is shared. Everything else goes wherever there is a worker.
-    """
-    for item in items:
-        if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("scenarios" if "scenarios" in item.path.parts else "lab"))
-        elif item.get_closest_marker("browser") or item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("slow"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _quick_passwords() -> Iterator[None]:
     with override_settings(PASSWORD_HASHERS=["mcp.testing.hashers.QuickArgon2"]):

@@ -85,6 +85,10 @@ class Pod:
         directory = _directory(name, state_dir)
         if (directory / "pod.json").exists():
             return cls._resume(name, directory)
+        return cls._make(name, subnet, hosts, store_gib, directory)
+
+    @classmethod
+    def _make(cls, name: str, subnet: IPv4Network | None, hosts: int, store_gib: int, directory: Path) -> Pod:
         check_machine()
         try:
             plan = _claim(name, subnet, hosts, store_gib, directory)
@@ -101,9 +105,7 @@ class Pod:
         facts = _read(directory)
         plan = _plan_of(facts)
         if not facts["complete"]:
-            cls.down(name, state_dir=directory)
-            options = {"hosts": len(plan.hosts), "store_gib": facts["store_gib"]}
-            return cls.up(name, subnet=plan.subnet, state_dir=directory, **options)
+            return cls._make(name, plan.subnet, len(plan.hosts), facts["store_gib"], directory)
         if elsewhere := _belongs_elsewhere(plan, directory):
             raise LabError(f"a pod named {name} stands already, in {elsewhere}; choose another name or take it down")
         if plan.guest_bridge not in network.links():
@@ -248,8 +250,12 @@ def _machine_lock() -> Iterator[None]:
 
 
 def _claim(name: str, subnet: IPv4Network | None, hosts: int, store_gib: int, directory: Path) -> PodPlan:
-    """Record the pod, then make its bridges: from here on the subnet is taken."""
+    """Record the pod, then make its bridges: from here on the subnet is taken. What an unfinished `up` left is removed first,
+    under the same lock, so that nobody takes its subnet meanwhile.
+    """
     with _machine_lock():
+        if (directory / "pod.json").exists():
+            _demolish_pod(name, directory)
         chosen = subnet or first_free(network.networks_in_use())
         plan = make_plan(name, chosen, hosts)
         if elsewhere := _belongs_elsewhere(plan, directory):

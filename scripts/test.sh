@@ -24,7 +24,7 @@ processors=$(nproc)
 
 echo "=== the embedded mode: SQLite and the in-process broker"
 embedded=0
-.venv/bin/python -m pytest -q -n "$processors" --dist loadgroup -m "not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
+.venv/bin/python -m pytest -q -n "$processors" --dist loadscope -m "not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
 [ "$embedded" -ne 5 ] || embedded=0 # none of the tests asked for runs in this mode
 
 echo "=== everything: PostgreSQL, Redis, the pod in a box, the browser"
@@ -33,7 +33,7 @@ case ${MCP_REQUIRE:-} in
     *postgres* | *redis*) optional= ;;
 esac
 whole=0
-scripts/servers.sh ${optional:+"$optional"} .venv/bin/python -m pytest -n $((processors + 2)) --dist loadgroup "$@" || whole=$?
+scripts/servers.sh ${optional:+"$optional"} .venv/bin/python -m pytest -n $((processors + 2)) --dist loadscope "$@" || whole=$?
 if [ "$embedded" -ne 0 ]; then
     echo "tests failed in the embedded mode, see above"
     exit "$embedded"

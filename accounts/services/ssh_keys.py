@@ -70,7 +70,7 @@ def _decode(kind: str, body: str, field: str) -> bytes:
 def _demand_sound(kind: str, body: str, field: str) -> None:
     try:
         key = load_ssh_public_key(f"{kind} {body}".encode())
-    except (ValueError, UnsupportedAlgorithm) as exc:
+    except (ValueError, UnsupportedAlgorithm, NotImplementedError) as exc:  # the last: a compressed point of a curve
         raise InvalidInput.on(field, "the key is damaged; copy the whole .pub file.") from exc
     if isinstance(key, RSAPublicKey) and key.key_size < MIN_RSA_BITS:
         raise InvalidInput.on(field, f"RSA keys need at least {MIN_RSA_BITS} bits; make one with ssh-keygen -t ed25519.")

@@ -1,4 +1,7 @@
-"""pytest plugin: servers for tests that run side by side (pytest-xdist).
+"""pytest plugin: tests that run side by side (pytest-xdist, `--dist loadscope`), their groups and their servers.
+
+Pods in a box are few at a time, or the machine is too slow for their tests; what takes long to start is shared. So the tests
+of some files stay together, on one worker. All others go, one by one, wherever a worker is free.
 
 Tests restart PostgreSQL, fill Redis with messages, and truncate tables. So each worker has throw-away servers of its own,
 wherever scripts/servers.sh made those of the run; the first worker takes over these. Servers that somebody named by hand are
@@ -11,13 +14,53 @@ import os
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("MCP_DATABASE_URL", "MCP_BROKER_URL", "MCP_TEST_PGDATA")
 STOP_LIMIT_S = 30
+# The first prefix of a test's path that fits names its group. The two with pods in a box take about the same time.
+GROUPS = (
+    ("tests/scenarios/test_first_path.py", "box 2"),
+    ("tests/scenarios/", "box 1"),
+    ("pods/tests/gear/hypervisor/test_lxc", "box 2"),
+    ("pods/tests/images/test_boot.py", "box 2"),
+    ("lab/tests/test_pod.py", "box 2"),
+    ("lab/tests/test_main.py", "box 2"),
+    ("demo/tests/test_real.py", "box 2"),
+    ("demo/tests/test_up_down.py", "servers and browsers"),
+    ("tests/browser/", "servers and browsers"),
+)
 _servers: subprocess.Popen[str] | None = None
+
+
+def group_of(nodeid: str) -> str:
+    """The group of a test, or the test itself."""
+    return next((group for prefix, group in GROUPS if nodeid.startswith(prefix)), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Hand out groups, the largest first. (`--dist loadgroup` does the same by marks, but not with this version of pytest.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = group_of
+    return scheduler
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nobody forgets the table."""
+    for item in items:
+        heavy = any(item.get_closest_marker(name) for name in ("lab", "browser"))
+        if heavy and group_of(item.nodeid) == item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid} needs a group: add its file to GROUPS in {Path(__file__).relative_to(ROOT)}")
 
 
 @pytest.hookimpl(wrapper=True)
