@@ -29,6 +29,14 @@ from pods.testing import make_image, make_pod
 pytest_plugins = ["lab.fixtures", "mcp.testing.parts"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the database: `make test` runs that twice, on SQLite and on PostgreSQL, and all else once."""
+    for item in items:
+        asked = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+        if asked or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_passwords() -> Iterator[None]:
     with override_settings(PASSWORD_HASHERS=["mcp.testing.hashers.QuickArgon2"]):

@@ -1,7 +1,7 @@
 #!/bin/sh
-# `make test`: install, then run every test twice over.
-# First the embedded mode (SQLite, in-process broker) for all that needs no more and is not slow, then the whole suite on throw-away
-# PostgreSQL and Redis servers with the pod in a box; pytest's summary of that is the last thing printed.
+# `make test`: install, then run the tests, those that use the database twice.
+# First the embedded mode (SQLite, in-process broker) for these, but for the slow and what needs more, then the whole suite on
+# throw-away PostgreSQL and Redis servers with the pod in a box; pytest's summary of that is the last thing printed.
 # Tests run side by side: as many at once as there are processors, and two more where most of them wait for machines.
 # usage: test.sh [PYTEST-ARGUMENT...], `-n 0` for one at a time; MCP_REQUIRE=lab,postgres,redis,browser makes skips of these failures.
 set -eu
@@ -24,7 +24,7 @@ processors=$(nproc)
 
 echo "=== the embedded mode: SQLite and the in-process broker"
 embedded=0
-.venv/bin/python -m pytest -q -n "$processors" --dist loadscope -m "not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
+.venv/bin/python -m pytest -q -n "$processors" --dist loadscope -m "database and not lab and not postgres and not redis and not browser and not slow" "$@" || embedded=$?
 [ "$embedded" -ne 5 ] || embedded=0 # none of the tests asked for runs in this mode
 
 echo "=== everything: PostgreSQL, Redis, the pod in a box, the browser"
