@@ -32,6 +32,22 @@ ADVICE: Mapping[str, str] = {
 }
 
 
+# What each mask says of the hosts that it took out.
+REASONS: Mapping[str, str] = {
+    "excluded": "left out on request",
+    "state": "not taking guests",
+    "pod": "in other or closed pods",
+    "location": "in other locations",
+    "traits": "without what the plan needs",
+    "image": "without what the image needs",
+    "preemptible": "not lending idle room now",
+    "spread": "already used by the group",
+    "near": "not near the group",
+    "exclusive": "kept for other accounts",
+    "n_plus_one": "needed in case another host is lost",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`removed` maps each mask but the dimensions, in order, to how many hosts it took out; `short` does so for dimensions.
@@ -73,6 +89,13 @@ class Explanation:
             "evaluated": self.evaluated, "removed": dict(self.removed), "short": dict(self.short), "suitable": self.suitable,
             "asked": self.asked, "placed": self.placed, "advice": [] if self.placed == self.asked else self.advice,
         }  # fmt: skip
+
+
+def reasons(explanation: Explanation, kind: str) -> list[str]:
+    """Why hosts were left out, with their numbers, in words; `kind` is the guest's."""
+    words = {**REASONS, "kind": f"not for {kind}s"}
+    short = [f"{number} short of {what}" for what, number in explanation.short.items() if number]
+    return short + [f"{number} {words[mask]}" for mask, number in explanation.removed.items() if number]
 
 
 @dataclass(frozen=True, slots=True)
