@@ -124,6 +124,16 @@ def plan_rebalance(
     return moving.plan(stuck, pace or Pace())
 
 
+def why_not(fleet: Fleet, guests: Sequence[Guest], guest: Guest, target: int) -> str:
+    """Why the guest cannot move to that row as things are; empty when it can. `guests` are all whose groups matter."""
+    moving = _Moving(fleet, guests, (), DEFAULT_WEIGHTS)
+    others = set(range(len(fleet))) - {target, guest.host}
+    moving.leaving[list(others)] = True  # nowhere else
+    if moving.targets(guest)[target]:
+        return "" if moving.absorbed(guest, target) else moving.why(guest, 1)
+    return moving.why(guest, 0)
+
+
 def duration(moves: Sequence[PlannedMove], pace: Pace) -> float:
     """Seconds until the last of the moves has ended, each begun as soon as the limits on moves at once allow, in order."""
     lanes = [0.0] * max(1, pace.parallel)
@@ -203,7 +213,7 @@ class _Moving:
                 self.make(guest, row)
                 return ""
             unabsorbed += 1
-        return self._why(guest, unabsorbed)
+        return self.why(guest, unabsorbed)
 
     def _by_score(self, guest: Guest, mask: Mask) -> list[int]:
         """Best first; equal ones by row, so that the same question gets the same plan."""
@@ -235,21 +245,21 @@ class _Moving:
             reserve.add(guest.host, left)
         return False
 
-    def _why(self, guest: Guest, unabsorbed: int) -> str:
+    def why(self, guest: Guest, unabsorbed: int) -> str:
         """The reason in words: what each rule took out of the pod's other hosts."""
         pod = self.fleet.pods[int(self.fleet.pod[guest.host])].slug
         used = self.fleet.capacity - self.board.free - self.fleet.spot
         seen = replace(self.fleet, used=used, residents=(), pods=[replace(one, n_plus_one=False) for one in self.fleet.pods])
         rows = np.flatnonzero((seen.pod == seen.pod[guest.host]) & ~self.leaving & (np.arange(len(seen)) != guest.host))
         if not len(rows):
-            return f"It must stay in pod {pod}, whose network holds its address, and the pod has no other host to go to."
+            return f"It must stay in pod {pod}, whose network holds its address, and the pod has no other host for it."
         told = plan(replace(request_of(guest), **self._company(guest)), seen.only(rows)).explanation
         words = reasons(told, guest.kind)
         if unabsorbed:
             words.append(f"{unabsorbed} needed in case another host is lost")
         return (
-            f"It must stay in pod {pod}, whose network holds its address; of the pod's {len(rows)} other "
-            f"host{'' if len(rows) == 1 else 's'}, {', '.join(words) or 'none takes it'}."
+            f"It must stay in pod {pod}, whose network holds its address; of the {len(rows)} "
+            f"host{'' if len(rows) == 1 else 's'} it might go to there, {', '.join(words) or 'none takes it'}."
         )
 
     def _company(self, guest: Guest) -> dict[str, Any]:

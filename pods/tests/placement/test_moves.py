@@ -50,7 +50,7 @@ def test_the_bulkiest_go_first_and_all_go() -> None:
 
 def test_it_stays_in_its_pod_and_says_so() -> None:
     found = evacuated([Machine("h1", used=ONE), Machine("h2", pod="p2")], [guest("a")])
-    assert reason(found) == ("It must stay in pod p1, whose network holds its address, and the pod has no other host to go to.")
+    assert reason(found) == ("It must stay in pod p1, whose network holds its address, and the pod has no other host for it.")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_it_stays_in_its_pod_and_says_so() -> None:
 )
 def test_each_rule_is_kept_and_named(other: Machine, facts: dict[str, Any], words: str) -> None:
     told = reason(evacuated([Machine("h1", used=ONE, owner=""), other], [guest("a", **facts)]))
-    assert told.endswith(f"of the pod's 1 other host, {words}.")
+    assert told.endswith(f"of the 1 host it might go to there, {words}.")
 
 
 def test_its_group_stays_apart() -> None:
@@ -105,7 +105,7 @@ def test_n_plus_one_is_kept_where_asked() -> None:
     guests = [guest(f"{host}-{n}", host=host) for host in range(3) for n in range(4)]
     found = evacuated(machines, guests)
     assert len(found.moves) == 2
-    why = "of the pod's 2 other hosts, 2 needed in case another host is lost."
+    why = "of the 2 hosts it might go to there, 2 needed in case another host is lost."
     assert all(one.reason.endswith(why) for one in found.stuck)
     assert len(evacuated([replace(machine, n_plus_one=False) for machine in machines], guests).moves) == 4
 
