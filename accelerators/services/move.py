@@ -11,8 +11,8 @@ from django.db.models import F
 from accelerators.errors import WrongState
 from accelerators.models import Accelerator
 from accelerators.services.act import lock
-from accelerators.services.create import target_of
 from accelerators.services.other_ends import MOVE, other_ends
+from accelerators.services.target import target_of
 from accelerators.states import MOVABLE, State
 from accounts.actor import Actor
 from mcp.errors import Conflict, Forbidden, InvalidInput
@@ -36,7 +36,7 @@ def move(*, actor: Actor, accelerator_id: UUID, target: Host) -> tuple[Accelerat
         raise Forbidden("Only operators of the installation move accelerators between hosts.")
     with transaction.atomic():
         accelerator = lock(accelerator_id, actor)
-        source = Host.objects.select_related("pod").get(pk=_settled(accelerator).host_id)
+        source = Host.objects.select_related("pod").get(pk=_settled_host(accelerator))
         refuse_unmovable(accelerator, source)
         _check_target(accelerator, source, target)
         operation = _submit(actor, accelerator, source, target)
@@ -47,13 +47,13 @@ def move(*, actor: Actor, accelerator_id: UUID, target: Host) -> tuple[Accelerat
     return accelerator, operation
 
 
-def _settled(accelerator: Accelerator) -> Accelerator:
+def _settled_host(accelerator: Accelerator) -> UUID:
     if accelerator.state not in MOVABLE or accelerator.host_id is None:
         raise WrongState(
             f"{accelerator.name} is {accelerator.state}; it cannot be moved now.",
             context={"state": accelerator.state, "verb": "moved"},
         )
-    return accelerator
+    return accelerator.host_id
 
 
 def refuse_unmovable(accelerator: Accelerator, source: Host) -> None:

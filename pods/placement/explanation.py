@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pods.placement.words import REASONS
+
 # In the order in which they are asked. The three dimensions are counted apart, as `short`.
 MASKS = (
     "excluded", "state", "pod", "location", "kind", "traits", "image", "preemptible",
@@ -29,22 +31,6 @@ ADVICE: Mapping[str, str] = {
     "kind": "choose a plan of another kind",
     "exclusive": "ask the operator for shared hosts, or for more of your own",
     "state": "try again later",
-}
-
-
-# What each mask says of the hosts that it took out.
-REASONS: Mapping[str, str] = {
-    "excluded": "left out on request",
-    "state": "not taking guests",
-    "pod": "in other or closed pods",
-    "location": "in other locations",
-    "traits": "without what the plan needs",
-    "image": "without what the image needs",
-    "preemptible": "not lending idle room now",
-    "spread": "already used by the group",
-    "near": "not near the group",
-    "exclusive": "kept for other accounts",
-    "n_plus_one": "needed in case another host is lost",
 }
 
 

@@ -222,7 +222,7 @@ class _Moving:
             return []
         scorer = Scorer(self._request(guest), self.fleet, self.weights)
         members = np.zeros(len(self.fleet), dtype=np.int64)
-        total = scorer.total(scorer.terms(self.board.free, members, rows))
+        total = scorer.total(scorer.terms(self.board.free, members, rows), len(rows))
         return [int(row) for row in rows[np.argsort(-total, kind="stable")]]
 
     def _request(self, guest: Guest) -> PlacementRequest:

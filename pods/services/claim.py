@@ -22,7 +22,6 @@ from pods.models import Allocation, Pod
 from pods.placement.explanation import Decision, Explanation, reasons
 from pods.placement.planner import plan
 from pods.placement.request import Fleet, Need, PlacementRequest
-from pods.placement.words import REASONS
 from pods.services.fleet import load_fleet
 from pods.services.fleet_cache import fleet_cache
 from pods.services.room import UID_SLOTS, Place, Snatched, give_back, take_best, take_from

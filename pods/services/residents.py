@@ -14,12 +14,16 @@ from pods.models import Host
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """One holder of an allocation. `blocked` says why it cannot be moved now; empty when it can."""
+    """One holder of an allocation. `blocked` says why it cannot be moved now, empty when it can; `passing`, whether that
+
+    ends by itself.
+    """
 
     id: UUID
     name: str
     account_id: UUID
     blocked: str = ""
+    passing: bool = False
 
 
 class Registry(Protocol):

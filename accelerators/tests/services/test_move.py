@@ -109,8 +109,8 @@ def test_nowhere_but_to_another_host_of_its_pod(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"duty": "draining"}, "not taking guests"), ({"reachable": False}, "not taking guests"), ({"kinds": ["vm"]}, "not for zones"),
-     ({"cap_memory_mib": 128}, "short of memory"), ({"cap_disk_gib": 1}, "short of disk")],
+    [({"duty": "draining"}, "not taking guests"), ({"reachable": False}, "not taking guests"),
+     ({"kinds": ["vm"]}, "not for zones"), ({"cap_memory_mib": 128}, "short of memory"), ({"cap_disk_gib": 1}, "short of disk")],
 )  # fmt: skip
 def test_a_host_that_may_not_take_it_is_refused_with_the_reason(world: World, change: dict[str, object], words: str) -> None:
     row = world.running()
