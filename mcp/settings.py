@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "HostDuty": "pods.states.HostDuty",
         "MoveRunState": "pods.states.MoveRunState",
         "MoveState": "pods.states.MoveState",
+        "WindowDuty": ["maintenance", "draining"],
         "WindowState": "pods.states.WindowState",
         "FindingState": "pods.states.FindingState",
         "FindingKind": "pods.states.FindingKind",

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from accounts.actor import Actor
@@ -15,6 +14,7 @@ from mcp.events.services.audit import audit
 from mcp.events.services.emit import emit
 from pods.models import Host, Move, MoveRun, Pod
 from pods.services.draw_moves import Drawn, picture_of
+from pods.services.move_words import counts_for
 from pods.states import LIVE_RUNS, MoveRunState, MoveState
 
 MOST_AT_ONCE = 64
@@ -99,8 +99,7 @@ def _note(run: MoveRun, actor: Actor) -> None:
 
 def counts_of(run: MoveRun) -> dict[str, int]:
     """How many moves there are in each state; one query."""
-    found = dict(Move.objects.filter(run=run).order_by().values_list("state").annotate(n=Count("id")))
-    return {str(state): found.get(state, 0) for state in MoveState.values}
+    return counts_for([run])[run.pk]
 
 
 def held(run_id: UUID) -> MoveRun | None:
