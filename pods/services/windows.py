@@ -93,6 +93,12 @@ def hosts_in(window: MaintenanceWindow) -> QuerySet[Host]:
     return rows.filter(pk=window.host_id) if window.host_id is not None else rows.filter(pod_id=window.pod_id)
 
 
+def windows_over(host_id: UUID | None, pod_id: UUID) -> list[MaintenanceWindow]:
+    """Windows to come, and open ones, of a host or its whole pod, the next first. One query."""
+    rows = MaintenanceWindow.objects.filter(pod_id=pod_id, state__in=LIVE, ends_at__gt=timezone.now())
+    return list(rows.filter(Q(host__isnull=True) | Q(host_id=host_id)).order_by("starts_at"))
+
+
 SENTENCES = {
     "planned": "Maintenance of the machine that it is on is planned from {start} to {end} UTC: {reason}",
     "begun": "Maintenance of the machine that it is on has begun; it lasts until {end} UTC: {reason}",
