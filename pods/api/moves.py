@@ -46,7 +46,7 @@ class MoveShape(serializers.Serializer[Any]):
     guest = serializers.UUIDField(help_text="The accelerator.")
     name = serializers.CharField()
     account = serializers.UUIDField(allow_null=True)
-    source = serializers.CharField(help_text="The host that it leaves.")
+    source = serializers.CharField(help_text="The host that it leaves.")  # type: ignore[assignment]  # stubs: typed otherwise
     target = serializers.CharField(allow_null=True, help_text="The host that it goes to; none for one that stays.")
     cpu_m = serializers.IntegerField()
     memory_mib = serializers.IntegerField()
