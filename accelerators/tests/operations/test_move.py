@@ -36,7 +36,7 @@ KIND = MoveAccelerator.name
 
 
 def other(world: World, row: Accelerator) -> Host:
-    return Host.objects.select_related("pod").exclude(pk=row.host_id).get(pod=world.pod)
+    return Host.objects.select_related("pod").exclude(accelerators=row).get(pod=world.pod)
 
 
 def begin(world: World, state: State = State.RUNNING) -> UUID:

@@ -114,7 +114,7 @@ def begin_waiting_create(world: World) -> UUID:
 def begin_move(world: World) -> UUID:
     """The first of the two hosts that it is not on."""
     accelerator = Accelerator.objects.get(pk=ready(world, State.RUNNING))
-    target = Host.objects.exclude(pk=accelerator.host_id).get(pod=world.pod)
+    target = Host.objects.exclude(accelerators=accelerator).get(pod=world.pod)
     return move(actor=system(), accelerator_id=accelerator.pk, target=target)[1].pk
 
 
