@@ -125,7 +125,7 @@ def _begin(ctx: StepContext, step: Step, record: StepRecord) -> bool:
         return True
     if record.attempt == 1:
         ctx.operation.troubled_since = None  # what troubled an earlier step is over
-    still = {"cancel_requested": False} if ctx.kind.cancellable else {}
+    still = {"cancel_requested": False} if ctx.kind.cancellable and not ctx.only_forward else {}
     if ctx.write_while(still, progress=_progress(ctx), message=step.title, troubled_since=ctx.operation.troubled_since):
         return True
     record.state, record.attempt, record.started_at = before
