@@ -15,7 +15,7 @@ class AcceleratorsConfig(AppConfig):
         """Import what registers itself by decorator."""
         from accelerators import operations  # noqa: F401  (registers the kinds)
         from accelerators.models import Accelerator
-        from accelerators.services import examinations, limits  # noqa: F401  (register themselves)
+        from accelerators.services import examinations, limits, residents  # noqa: F401  (register themselves)
         from accelerators.states import TRANSITIONS
         from mcp.transitions import guard
 

@@ -20,6 +20,7 @@ class State(models.TextChoices):
     DELETING = "deleting"
     TRASHED = "trashed"
     RESTORING = "restoring"
+    MOVING = "moving"
     DELETED = "deleted"
 
 
@@ -35,15 +36,19 @@ S = State
 SETTLED: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.FAILED, S.TRASHED, S.DELETED})
 PASSING: frozenset[str] = frozenset(set(S.values) - SETTLED)
 # States in which a guest is expected to exist on its host.
-PRESENT: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.STARTING, S.STOPPING, S.RESTARTING, S.TRASHED, S.RESTORING})
+PRESENT: frozenset[str] = frozenset(
+    {S.RUNNING, S.STOPPED, S.STARTING, S.STOPPING, S.RESTARTING, S.TRASHED, S.RESTORING, S.MOVING}
+)
+# States from which an operator may move it to another host; it comes back to the same one there.
+MOVABLE: frozenset[str] = frozenset({S.RUNNING, S.STOPPED, S.TRASHED})
 
 TRANSITIONS: Mapping[str, frozenset[str]] = {
     # The create operation decides; deletion is always accepted.
     S.PROVISIONING: frozenset({S.RUNNING, S.FAILED, S.DELETING}),
     # RESTORING: its guest vanished and an operator has it built anew.
     # STOPPED without asking: somebody shut it down from inside, or on the host (a drift finding says so).
-    S.RUNNING: frozenset({S.STOPPING, S.RESTARTING, S.STOPPED, S.RESTORING, S.DELETING}),
-    S.STOPPED: frozenset({S.STARTING, S.RUNNING, S.RESTORING, S.DELETING}),
+    S.RUNNING: frozenset({S.STOPPING, S.RESTARTING, S.STOPPED, S.RESTORING, S.MOVING, S.DELETING}),
+    S.STOPPED: frozenset({S.STARTING, S.RUNNING, S.RESTORING, S.MOVING, S.DELETING}),
     S.STARTING: frozenset({S.RUNNING, S.STOPPED, S.DELETING}),
     S.STOPPING: frozenset({S.STOPPED, S.RUNNING, S.DELETING}),
     S.RESTARTING: frozenset({S.RUNNING, S.STOPPED, S.DELETING}),
@@ -51,7 +56,9 @@ TRANSITIONS: Mapping[str, frozenset[str]] = {
     S.FAILED: frozenset({S.DELETING}),
     # DELETING ends in the trash, or for good; cancelled on the way into the trash, it is stopped.
     S.DELETING: frozenset({S.TRASHED, S.DELETED, S.STOPPED}),
-    S.TRASHED: frozenset({S.RESTORING, S.DELETING}),
+    S.TRASHED: frozenset({S.RESTORING, S.MOVING, S.DELETING}),
     S.RESTORING: frozenset({S.RUNNING, S.STOPPED, S.TRASHED, S.DELETING}),
+    # As it was before, on another host or, if that failed, on the same.
+    S.MOVING: frozenset({S.RUNNING, S.STOPPED, S.TRASHED, S.DELETING}),
     S.DELETED: frozenset(),
 }

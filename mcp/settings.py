@@ -194,6 +194,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "SpotUse": "pods.states.SpotUse",
         "PreemptReason": "accelerators.states.PreemptReason",
         "HostDuty": "pods.states.HostDuty",
+        "MoveRunState": "pods.states.MoveRunState",
+        "MoveState": "pods.states.MoveState",
+        "WindowDuty": ["maintenance", "draining"],
+        "WindowState": "pods.states.WindowState",
         "FindingState": "pods.states.FindingState",
         "FindingKind": "pods.states.FindingKind",
         "AccountState": "accounts.models.Account.State",
@@ -252,6 +256,11 @@ MISHAPS_REMEMBERED_S = env.number("MCP_MISHAPS_REMEMBERED_S", 3600)
 PREEMPT_NOTICE_S = env.number("MCP_PREEMPT_NOTICE_S", 120)
 PREEMPT_STOP_S = 40.0
 PREEMPT_LOOK_S = 15.0
+# Moves between hosts: how quickly a copy goes (for estimates), how many may leave or arrive at one host at once, and how
+# often runs of moves and maintenance windows are looked after.
+MOVE_MIB_PER_S = env.number("MCP_MOVE_MIB_PER_S", 100, 0.1)
+MOVES_PER_HOST = int(env.number("MCP_MOVES_PER_HOST", 2, 1))
+MOVES_LOOK_S = env.number("MCP_MOVES_LOOK_S", 2, 0.1)
 # How long refused requests are kept, and how many of them.
 REFUSALS_KEPT_DAYS = env.number("MCP_REFUSALS_KEPT_DAYS", 30)
 REFUSALS_KEPT = int(env.number("MCP_REFUSALS_KEPT", 10_000))
@@ -286,6 +295,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "reconcile": {"task": "pods.reconcile_hosts", "schedule": RECONCILE_PERIOD_S, "options": {"expires": 30}},
     "trash": {"task": "accelerators.empty_trash", "schedule": 60.0, "options": {"expires": 60}},
     "lent": {"task": "accelerators.look_after_lent_room", "schedule": PREEMPT_LOOK_S, "options": {"expires": 15}},
+    "moves": {"task": "pods.look_after_moves", "schedule": MOVES_LOOK_S, "options": {"expires": 10}},
+    "windows": {"task": "pods.look_after_windows", "schedule": 5.0, "options": {"expires": 15}},
     # Noted once an hour, however often this comes: a clock that is restarted often still leaves no hour out.
     "capacity": {"task": "pods.sample_capacity", "schedule": 600.0, "options": {"expires": 300}},
     "pulses": {"task": "mcp.health.forget_the_dead", "schedule": 3600.0, "options": {"expires": 600}},

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from accounts.console import operator_of
 from mcp.web.console import ConsoleAdmin, Verb, badge, bar, pretty
 from mcp.web.templatetags.portal import ago
+from pods import admin_moves  # noqa: F401  (registers its pages)
 from pods.models import Address, Allocation, Host, Image, ImageCopy, Network, PlacementWeight, Pod, Refusal
 from pods.services.duty import set_duty
 from pods.services.edit_host import edit_host
@@ -49,6 +50,7 @@ class PodAdmin(ConsoleAdmin):
         "reserve_disk_gib", "resolvers", "dns_suffix", "time_zone", "n_plus_one",
     )  # fmt: skip
     exclude = ("sealed_ssh_key",)
+    readonly_fields = ("links",)
     verbs = (
         Verb("open", "Open", _pod(PodState.OPEN, "takes new guests."), lambda row: row.state != PodState.OPEN),
         Verb("drain", "Drain", _pod(PodState.DRAINING, "takes no new guests."), lambda row: row.state == PodState.OPEN),
@@ -91,6 +93,14 @@ class PodAdmin(ConsoleAdmin):
     def disk(self, row: Any) -> SafeString:
         """Promised of what may be."""
         return bar(row.sum_used_disk_gib, row.sum_cap_disk_gib, f"{row.sum_used_disk_gib} / {row.sum_cap_disk_gib} GiB")
+
+    @admin.display(description="see")
+    def links(self, row: Pod) -> SafeString:
+        """To its hosts, and to the plan that makes them more alike."""
+        return format_html(
+            '<a href="/admin/pods/host/?pod__id__exact={0}">hosts</a> · <a href="/admin/pods/pod/{0}/rebalance/">rebalance…</a>',
+            row.pk,
+        )
 
 
 def _duty(duty: HostDuty, words: str) -> Callable[[HttpRequest, Any], str]:
@@ -212,7 +222,9 @@ class HostAdmin(ConsoleAdmin):
         return format_html(
             '<a href="/admin/accelerators/accelerator/?host__id__exact={0}">accelerators</a> · '
             '<a href="/admin/pods/allocation/?host__id__exact={0}">allocations</a> · '
-            '<a href="/admin/pods/driftfinding/?host__id__exact={0}&amp;state__exact=open">open drift</a>',
+            '<a href="/admin/pods/driftfinding/?host__id__exact={0}&amp;state__exact=open">open drift</a> · '
+            '<a href="/admin/pods/host/{0}/evacuate/">evacuate…</a> · '
+            '<a href="/admin/pods/moverun/?host__id__exact={0}">earlier evacuations</a>',
             row.pk,
         )
 

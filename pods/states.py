@@ -83,3 +83,68 @@ class FindingState(models.TextChoices):
     RESTORED = "restored"
     IGNORED = "ignored"
     RESOLVED = "resolved"
+
+
+class MoveRunState(models.TextChoices):
+    """Where a run of moves stands. A run that is being aborted waits for the moves that are past their point of no return."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    ABORTING = "aborting"
+    FINISHED = "finished"
+    ABORTED = "aborted"
+
+
+R = MoveRunState
+RUN_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    R.RUNNING: frozenset({R.PAUSED, R.ABORTING, R.FINISHED}),
+    # FINISHED, too: what was at work when it was paused may have been the last.
+    R.PAUSED: frozenset({R.RUNNING, R.ABORTING, R.FINISHED}),
+    R.ABORTING: frozenset({R.ABORTED}),
+    R.FINISHED: frozenset(),
+    R.ABORTED: frozenset(),
+}
+LIVE_RUNS: frozenset[str] = frozenset({R.RUNNING, R.PAUSED, R.ABORTING})
+
+
+class MoveState(models.TextChoices):
+    """Where one guest of a run stands. Guests that cannot be moved are STUCK from the beginning, with their reason."""
+
+    PLANNED = "planned"
+    MOVING = "moving"
+    MOVED = "moved"
+    FAILED = "failed"
+    STUCK = "stuck"
+    DROPPED = "dropped"
+
+
+M = MoveState
+MOVE_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    # STUCK: no room is left for it when its turn comes. DROPPED: the run was aborted, or the guest is gone.
+    M.PLANNED: frozenset({M.MOVING, M.STUCK, M.DROPPED}),
+    M.MOVING: frozenset({M.MOVED, M.FAILED, M.DROPPED}),
+    M.MOVED: frozenset(),
+    M.FAILED: frozenset(),
+    M.STUCK: frozenset(),
+    M.DROPPED: frozenset(),
+}
+
+
+class WindowState(models.TextChoices):
+    """Where a maintenance window stands."""
+
+    PLANNED = "planned"
+    OPEN = "open"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+W = WindowState
+WINDOW_TRANSITIONS: Mapping[str, frozenset[str]] = {
+    # CLOSED: its end passed while the clock stood still.
+    W.PLANNED: frozenset({W.OPEN, W.CLOSED, W.CANCELLED}),
+    # Cancelled while it is open: its hosts go back at once.
+    W.OPEN: frozenset({W.CLOSED, W.CANCELLED}),
+    W.CLOSED: frozenset(),
+    W.CANCELLED: frozenset(),
+}

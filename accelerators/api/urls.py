@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from accelerators.api import accelerators, drift, plans, verbs, whatif
 from accounts.api import account, accounts, api_keys, audit, events, members, operations, ssh_keys
 from mcp.api.views import ErrorCodesView, UnknownPathView
-from pods.api import allocations, hosts, images, placement, pods, refusals
+from pods.api import allocations, hosts, images, maintenance, moves, placement, pods, refusals
 
 CUSTOMER: list[URLPattern | URLResolver] = [
     path("account", account.AccountView.as_view()),
@@ -42,11 +42,21 @@ CUSTOMER: list[URLPattern | URLResolver] = [
 OPERATOR: list[URLPattern | URLResolver] = [
     path("operator/pods", pods.OperatorPodsView.as_view()),
     path("operator/pods/<str:ref>", pods.OperatorPodView.as_view()),
+    path("operator/pods/<str:ref>/rebalance", moves.RebalanceView.as_view()),
+    path("operator/evacuations", moves.EvacuationsView.as_view()),
+    path("operator/evacuations/<str:ref>", moves.EvacuationView.as_view()),
+    path("operator/evacuations/<str:ref>/pause", moves.PauseView.as_view()),
+    path("operator/evacuations/<str:ref>/resume", moves.ResumeRunView.as_view()),
+    path("operator/evacuations/<str:ref>/abort", moves.AbortView.as_view()),
+    path("operator/maintenance", maintenance.WindowsView.as_view()),
+    path("operator/maintenance/<str:ref>", maintenance.WindowView.as_view()),
+    path("operator/maintenance/<str:ref>/cancel", maintenance.CancelWindowView.as_view()),
     path("operator/hosts", hosts.HostsView.as_view()),
     path("operator/hosts/<str:ref>", hosts.HostView.as_view()),
     path("operator/hosts/<str:ref>/drain", hosts.DrainView.as_view()),
     path("operator/hosts/<str:ref>/resume", hosts.ResumeView.as_view()),
     path("operator/hosts/<str:ref>/maintenance", hosts.MaintenanceView.as_view()),
+    path("operator/hosts/<str:ref>/evacuate", moves.EvacuateView.as_view()),
     path("operator/hosts/<str:ref>/retire", hosts.RetireView.as_view()),
     path("operator/hosts/<str:ref>/probe", hosts.ProbeView.as_view()),
     path("operator/images", images.OperatorImagesView.as_view()),

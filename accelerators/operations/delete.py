@@ -9,11 +9,13 @@ from django.utils import timezone
 from accelerators.models import Tag
 from accelerators.operations.steps import CONFIGURE, REACH, START, STOP, unbuild
 from accelerators.operations.subject import AcceleratorOperation, enter, leave_room, observed, subject_of, tell
+from accelerators.services.other_ends import other_ends, release_other_ends
 from accelerators.services.release import release_holdings, remember
 from accelerators.states import State
 from mcp.operations.context import StepContext
 from mcp.operations.kinds import Data, Step, register
 from pods.gear.errors import NoSuchGuest
+from pods.services.gear import hypervisor_of
 
 
 def stop_if_there(ctx: StepContext) -> Data | None:
@@ -22,6 +24,15 @@ def stop_if_there(ctx: StepContext) -> Data | None:
         return STOP.act(ctx) if STOP.act else None
     except NoSuchGuest:
         return None
+
+
+def unbuild_everywhere(ctx: StepContext) -> Data | None:
+    """Remove whatever exists of the guest, also at the other end of a move that this deletion replaced."""
+    unbuild(ctx)
+    subject = subject_of(ctx)
+    for end in other_ends(ctx.target_id):
+        hypervisor_of(end.host).destroy(subject.guest_id, fence=ctx.fence)
+    return None
 
 
 @register
@@ -70,13 +81,14 @@ class DeleteAccelerator(AcceleratorOperation):
     cancellable = False
     gives_up = False
     supersedes = True
-    steps: ClassVar[tuple[Step, ...]] = (Step("destroy", "Removing it from its host", act=unbuild, timeout_s=300),)
+    steps: ClassVar[tuple[Step, ...]] = (Step("destroy", "Removing it from its host", act=unbuild_everywhere, timeout_s=300),)
 
     def settle(self, ctx: StepContext, outcome: str) -> None:
         """Gone, and everything it held given back. There is no other outcome: a deletion never gives up."""
         now = timezone.now()
         last_known = remember(subject_of(ctx).accelerator, now)
         release_holdings(ctx.target_id)
+        release_other_ends(ctx.target_id)
         enter(
             ctx, State.DELETED, power_wanted="stopped", power_observed="stopped", host=None, trash_until=None,
             deleted_at=now, last_known=last_known, sealed_user_script="",

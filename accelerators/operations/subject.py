@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
@@ -50,8 +51,8 @@ class Subject:
 class AcceleratorOperation(OperationKind):
     """What all kinds on accelerators share."""
 
-    def load(self, ctx: StepContext) -> Subject:
-        """Two queries: the accelerator with its relations, and its addresses with their networks."""
+    def load(self, ctx: StepContext) -> Any:
+        """A Subject: two queries, the accelerator with its relations, and its addresses with their networks."""
         accelerator = Accelerator.objects.select_related("account", "image", "pod", "host").get(pk=ctx.target_id)
         host = accelerator.host
         if host is not None and host.pod_id == accelerator.pod_id:

@@ -40,7 +40,7 @@ def delete(*, actor: Actor, accelerator_id: UUID, now: bool = False) -> tuple[Ac
         )  # fmt: skip
     return act(
         actor=actor, accelerator_id=accelerator_id, kind="accelerator.trash", into=State.DELETING, verb="deleted",
-        check=_refuse_protected, power_wanted="stopped",
+        check=_refuse_trash, power_wanted="stopped",
         trash_until=timezone.now() + timedelta(days=settings.TRASH_DAYS),
     )  # fmt: skip
 
@@ -50,6 +50,12 @@ def _refuse_protected(accelerator: Accelerator) -> None:
         raise Protected(f"{accelerator.name} is protected against deletion; set protected to false first.")
     if accelerator.state == State.DELETED:
         raise WrongState(f"{accelerator.name} is deleted already.")
+
+
+def _refuse_trash(accelerator: Accelerator) -> None:
+    _refuse_protected(accelerator)
+    if accelerator.state == State.MOVING:  # a move that waits for an operator would be replaced, and never finished
+        raise WrongState(f"{accelerator.name} is being moved; wait for that, or delete it for good at once.")
 
 
 def undelete(*, actor: Actor, accelerator_id: UUID) -> tuple[Accelerator, Operation]:

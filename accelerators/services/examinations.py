@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accelerators.models import Accelerator
+from accelerators.services.other_ends import MOVE
 from accelerators.services.preempt import LEAVING
 from accelerators.states import State
 from mcp.health.doctor import Finding, Level, examines
@@ -42,7 +43,9 @@ def addresses_have_holders() -> Iterator[Finding]:
 @examines("allocations")
 def allocations_have_holders() -> Iterator[Finding]:
     """Room promised to nothing, and accelerators without room."""
-    lost = Allocation.objects.filter(~Exists(_holders().filter(pk=OuterRef("holder_id")))).select_related("host")
+    moving = Operation.objects.filter(pk=OuterRef("holder_id"), kind=MOVE, state__in=sorted(ACTIVE))
+    held = Exists(_holders().filter(pk=OuterRef("holder_id"))) | Exists(moving)
+    lost = Allocation.objects.filter(~held).select_related("host")
     for row in lost.order_by("id")[:SHOWN]:
         yield Finding(
             Level.FAIL, "allocations", f"{row.host.name} keeps room for {row.holder_id}, which does not exist (any more).", REPORT
@@ -55,7 +58,15 @@ def allocations_have_holders() -> Iterator[Finding]:
 @examines("passing states")
 def passing_states_have_operations() -> Iterator[Finding]:
     """Accelerators that are on their way somewhere while no operation takes them there."""
-    passing = (State.PROVISIONING, State.STARTING, State.STOPPING, State.RESTARTING, State.DELETING, State.RESTORING)
+    passing = (
+        State.PROVISIONING,
+        State.STARTING,
+        State.STOPPING,
+        State.RESTARTING,
+        State.DELETING,
+        State.RESTORING,
+        State.MOVING,
+    )
     at_work = Operation.objects.filter(target_id=OuterRef("pk"), state__in=sorted(ACTIVE))
     for row in Accelerator.objects.filter(~Exists(at_work), state__in=passing).order_by("pk")[:SHOWN]:
         yield Finding(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accelerators.errors import WrongState
 from accelerators.models import Accelerator
 from accelerators.services.act import act, lock
 from accelerators.services.idle_room import RETURNED, hold_idle_room
@@ -32,9 +33,14 @@ def remake(*, actor: Actor, accelerator_id: UUID) -> tuple[Accelerator, Operatio
 
 
 def reapply_limits(*, actor: Actor, accelerator_id: UUID) -> tuple[Accelerator, Operation]:
-    """Converge a guest's limits to its plan, running or not; its state stays. Raises OperationInProgress, NotFound."""
+    """Converge a guest's limits to its plan, running or not; its state stays.
+
+    Raises OperationInProgress, WrongState (it is being moved), NotFound.
+    """
     actor.demand("accelerators.write")
     with transaction.atomic():
         accelerator = lock(accelerator_id, actor)
+        if accelerator.state == State.MOVING:  # a move that waits for an operator would be replaced, and never finished
+            raise WrongState(f"{accelerator.name} is being moved; its limits are applied there.")
         wish = Wish("accelerator.configure", target_of(accelerator, accelerator.pod))
         return accelerator, submit(wish, actor=actor.label)

@@ -106,12 +106,15 @@ def wanted_on(host: Host) -> list[WantedGuest]:
 
 
 def _left_since(inventory: Inventory, wanted: Sequence[WantedGuest]) -> set[str]:
-    """Marked guests of the inventory whose accelerators ended (deleted, or failed to be made) after it was taken."""
+    """Marked guests of the inventory whose accelerators are no strangers here: those that are being moved (for a while both
+
+    hosts have something of them), and those that ended (deleted, moved away, or failed to be made) after it was taken.
+    """
     others = inventory.by_id().keys() - {guest.guest_id for guest in wanted}
     if not others:
         return set()
-    ended = Accelerator.objects.filter(pk__in=others, settled_at__gte=inventory.taken_at)
-    return {str(pk) for pk in ended.values_list("pk", flat=True)}
+    known = Accelerator.objects.filter(Q(settled_at__gte=inventory.taken_at) | Q(state=State.MOVING), pk__in=others)
+    return {str(pk) for pk in known.values_list("pk", flat=True)}
 
 
 def _record_powers(report: Report, inventory: Inventory) -> None:

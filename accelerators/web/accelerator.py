@@ -25,6 +25,7 @@ from accounts.actor import Actor
 from accounts.web.actor import in_account, person_of
 from mcp.events.models import Event
 from mcp.web.paging import Page, highest_first
+from pods.services.windows import windows_over
 
 EVENTS = 15
 
@@ -42,6 +43,7 @@ def accelerator(request: HttpRequest, actor: Actor, accelerator_id: UUID) -> Htt
         "tags": list(row.tag_rows.order_by("key").values_list("key", "value")),
         "page": _events(row, ""),
         "key_count": len(row.ssh_keys),
+        "windows": windows_over(row.host_id, row.pod_id),
     }
     return render(request, "accelerators/accelerator.html", context)
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from mcp.operations.errors import LostLease
 from mcp.operations.models import Operation, StepRecord
-from mcp.operations.states import OperationState
+from mcp.operations.states import OperationState, StepState
 
 if TYPE_CHECKING:
     from mcp.operations.kinds import OperationKind
@@ -59,6 +59,11 @@ class StepContext:
     def record_of(self, step: str) -> StepRecord:
         """The journal line of a step."""
         return next(record for record in self.steps if record.name == step)
+
+    @property
+    def only_forward(self) -> bool:
+        """Whether the kind's point of no return is behind us."""
+        return any(record.name == self.kind.point_of_no_return and record.state == StepState.DONE for record in self.steps)
 
     @contextmanager
     def fenced(self, *, holding: bool = False) -> Iterator[None]:

@@ -125,7 +125,7 @@ def _begin(ctx: StepContext, step: Step, record: StepRecord) -> bool:
         return True
     if record.attempt == 1:
         ctx.operation.troubled_since = None  # what troubled an earlier step is over
-    still = {"cancel_requested": False} if ctx.kind.cancellable else {}
+    still = {"cancel_requested": False} if ctx.kind.cancellable and not ctx.only_forward else {}
     if ctx.write_while(still, progress=_progress(ctx), message=step.title, troubled_since=ctx.operation.troubled_since):
         return True
     record.state, record.attempt, record.started_at = before
@@ -208,7 +208,7 @@ def _error_fields(ctx: StepContext, error: ControlPlaneError) -> dict[str, objec
 
 
 def _cancel_wanted(ctx: StepContext) -> bool:
-    if not ctx.kind.cancellable:
+    if not ctx.kind.cancellable or ctx.only_forward:
         return False
     asked = Operation.objects.filter(pk=ctx.operation.pk).values_list("cancel_requested", flat=True)
     return bool(asked.order_by().first())
@@ -218,8 +218,8 @@ def _cancel_wanted(ctx: StepContext) -> bool:
 
 
 def _give_up(ctx: StepContext, record: StepRecord, error: ControlPlaneError) -> float | None:
-    """A permanent failure: most kinds undo; those that must not (a deletion) ask for an operator."""
-    if ctx.kind.gives_up:
+    """A permanent failure: most kinds undo; those that must not (a deletion), or can no more, ask for an operator."""
+    if ctx.kind.gives_up and not ctx.only_forward:
         return _turn_back(ctx, record, error)
     _ask_for_attention(ctx, record, error)
     return None

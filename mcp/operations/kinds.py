@@ -47,6 +47,8 @@ class OperationKind:
     cancellable: ClassVar[bool] = True
     # False: a permanent failure asks for an operator instead of undoing and settling as failed.
     gives_up: ClassVar[bool] = True
+    # Once this step is done there is no way back: nothing is undone or cancelled, and a permanent failure asks for an operator.
+    point_of_no_return: ClassVar[str] = ""
     # Deletions replace whatever exclusive operation is at work on the target.
     supersedes: ClassVar[bool] = False
     # Kinds that may replace this one although they supersede nothing else.

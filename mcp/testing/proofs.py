@@ -55,25 +55,27 @@ def prove_unwinds(kind: str, begin: Begin, check: Check) -> int:
     return cases
 
 
-def prove_repeatable(kind: str, begin: Begin, check: Check) -> None:
-    """Every act twice, forward; then a failure at the end and every undo twice."""
+def prove_repeatable(kind: str, begin: Begin, check: Check, *, fail_at: str = "") -> None:
+    """Every act twice, forward; then a failure at the end (or at the step named) and every undo twice."""
     operation_id = begin()
     with _doubled(kind):
         drain()
     check(Operation.objects.get(pk=operation_id))
-    last = kind_named(kind).steps[-1]
+    last = _failed_step(kind, fail_at)
     operation_id = begin()
     with _doubled(kind), _changed_step(kind, last.name, act=_failing(last.act or _nothing, after=True)):
         drain()
     check(Operation.objects.get(pk=operation_id))
 
 
-def prove_survives_crashes(kind: str, begin: Begin, check: Check, *, fail_last: bool = False) -> int:
+def prove_survives_crashes(kind: str, begin: Begin, check: Check, *, fail_last: bool = False, fail_at: str = "") -> int:
     """Die at the n-th crash point for n = 1, 2, ... until the operation gets through; each time another worker goes on.
 
-    With `fail_last` the last step fails, so that the way back is travelled too. Answers how many points were tried.
+    With `fail_last` the last step fails (with `fail_at` the one named), so that the way back is travelled too. Answers how
+    many points were tried.
     """
-    last = kind_named(kind).steps[-1]
+    last = _failed_step(kind, fail_at)
+    fail_last = fail_last or bool(fail_at)
     point = 0
     while True:
         point += 1
@@ -86,6 +88,10 @@ def prove_survives_crashes(kind: str, begin: Begin, check: Check, *, fail_last: 
         check(Operation.objects.get(pk=operation_id))
         if not died:
             return point - 1
+
+
+def _failed_step(kind: str, name: str) -> Step:
+    return kind_named(kind).step(name) if name else kind_named(kind).steps[-1]
 
 
 def _die_at(point: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,13 +17,16 @@ from mcp import transitions
 from mcp.operations.models import Operation
 from mcp.operations.states import TRANSITIONS as OPERATION
 from mcp.transitions import Table, guard, pairs, statements
-from pods.models import Host
-from pods.states import DUTY_TRANSITIONS
+from pods.models import Host, MaintenanceWindow, Move, MoveRun
+from pods.states import DUTY_TRANSITIONS, MOVE_TRANSITIONS, RUN_TRANSITIONS, WINDOW_TRANSITIONS
 
 GUARDED: dict[str, tuple[type[models.Model], str, Table]] = {
     "accelerator": (Accelerator, "state", ACCELERATOR),
     "operation": (Operation, "state", OPERATION),
     "host": (Host, "duty", DUTY_TRANSITIONS),
+    "run": (MoveRun, "state", RUN_TRANSITIONS),
+    "move": (Move, "state", MOVE_TRANSITIONS),
+    "window": (MaintenanceWindow, "state", WINDOW_TRANSITIONS),
 }
 CASES = [pytest.param(name, str(before), id=f"{name}-{before}") for name, (_, _, table) in GUARDED.items() for before in table]
 
@@ -47,12 +51,26 @@ def extras(name: str) -> dict[str, Any]:
     return {"finished_at": now, "lease_until": now, "lease_owner": "w"} if name == "operation" else {}
 
 
+def make(name: str, world: World) -> None:
+    """One row of it at least."""
+    if name in ("accelerator", "operation"):
+        world.create()
+    if name in ("run", "move"):
+        host = world.pod.hosts.order_by("name")[0]
+        run = MoveRun.objects.create(purpose="evacuation", pod=world.pod, host=host, actor="x")
+        Move.objects.create(
+            run=run, position=1, holder_id=run.pk, holder_name="web", source=host, target=host, cpu_m=1, memory_mib=1, disk_gib=1
+        )
+    if name == "window":
+        now = timezone.now()
+        MaintenanceWindow.objects.create(pod=world.pod, starts_at=now, ends_at=now + timedelta(hours=1), reason="x", actor="x")
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("name", "before"), CASES)
 def test_from_each_state_to_each_other(world: World, name: str, before: str) -> None:
     model, column, table = GUARDED[name]
-    if name != "host":
-        world.create()
+    make(name, world)
     row = model._default_manager.order_by("pk")[0]
     rows = model._default_manager.filter(pk=row.pk)
     for after in map(str, table):

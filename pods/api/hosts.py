@@ -154,7 +154,7 @@ def _fresh(row: Host) -> dict[str, Any]:
     return present_host(hosts().get(pk=row.pk))
 
 
-def _find(ref: str) -> Any:
+def find_host_row(ref: str) -> Any:
     """By id, or by a name that only one host has; retired hosts by id only where a name is used again."""
     rows = hosts()
     live = rows.exclude(duty=HostDuty.RETIRED)
@@ -202,12 +202,12 @@ class HostView(OperatorView):
     @reading(HostShape, "host", "One host", tags=["operator"])
     def get(self, request: Request, ref: str) -> Response:
         """By id, or by name where only one pod has it."""
-        return one(request, present_host(_find(ref)))
+        return one(request, present_host(find_host_row(ref)))
 
     @changing(HostEdit, HostShape, "editHost", "Change a host", method="patch", tags=["operator"])
     def patch(self, request: Request, ref: str) -> Response:
         """Name, address and access, traits, and whose guests it takes. Duty has its own verbs."""
-        row, body = _find(ref), parsed(HostEdit, request)
+        row, body = find_host_row(ref), parsed(HostEdit, request)
         if "exclusive_account" in body:
             body["exclusive_account"] = body["exclusive_account"] or ""
         demand_match(request, tag_of(present_host(row)))
@@ -226,7 +226,7 @@ class DutyView(OperatorView):
 
     def answer(self, request: Request, ref: str) -> Response:
         """Raises NotFound, Conflict, HostBusy."""
-        row, body = _find(ref), parsed(DutyReason, request)
+        row, body = find_host_row(ref), parsed(DutyReason, request)
 
         def perform() -> Outcome:
             changed = set_duty(actor=actor(request), host=row, duty=self.duty, reason=body["reason"])
@@ -286,7 +286,7 @@ class ProbeView(OperatorView):
     def post(self, request: Request, ref: str) -> Response:
         """Records what changed; capacity never falls below what is promised already."""
         parsed(EmptySerializer, request)
-        row = _find(ref)
+        row = find_host_row(ref)
         again = replayed(request)
         if again is not None:
             return again

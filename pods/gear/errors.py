@@ -89,3 +89,11 @@ class ImageBroken(GearRefused):
 
     code = "gear.image_broken"
     title = "The image does not match its checksum"
+
+
+class CargoDamaged(GearError):
+    """What arrived of a guest is not what left its old host; it was thrown away, and is worth sending again."""
+
+    code = "gear.cargo_damaged"
+    title = "A guest's copy does not match the original"
+    retry = Retry.LATER

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pods.placement.words import REASONS
+
 # In the order in which they are asked. The three dimensions are counted apart, as `short`.
 MASKS = (
     "excluded", "state", "pod", "location", "kind", "traits", "image", "preemptible",
@@ -73,6 +75,13 @@ class Explanation:
             "evaluated": self.evaluated, "removed": dict(self.removed), "short": dict(self.short), "suitable": self.suitable,
             "asked": self.asked, "placed": self.placed, "advice": [] if self.placed == self.asked else self.advice,
         }  # fmt: skip
+
+
+def reasons(explanation: Explanation, kind: str) -> list[str]:
+    """Why hosts were left out, with their numbers, in words; `kind` is the guest's."""
+    words = {**REASONS, "kind": f"not for {kind}s"}
+    short = [f"{number} short of {what}" for what, number in explanation.short.items() if number]
+    return short + [f"{number} {words[mask]}" for mask, number in explanation.removed.items() if number]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Reserve:
         stranded = {self.rows[lost]: self._pack(lost)[1] for lost, packing in self._packings.items() if packing is None}
         return Headroom(tuple(row for row in self.rows if row not in stranded), stranded)
 
-    def allows(self, row: int, request: PlacementRequest) -> bool:
+    def allows(self, row: int, request: PlacementRequest | Guest) -> bool:
         """Whether one more guest on that row leaves every loss absorbable."""
         here = self._local[row]
         guest = _arrival(here, request)
@@ -71,7 +71,7 @@ class Reserve:
         finally:
             self._board.take(guest, here)
 
-    def add(self, row: int, request: PlacementRequest) -> None:
+    def add(self, row: int, request: PlacementRequest | Guest) -> None:
         """The guest has arrived; packings that it hurts are made anew."""
         here = self._local[row]
         guest = _arrival(here, request)
@@ -80,6 +80,19 @@ class Reserve:
         for lost, packing in list(self._packings.items()):
             if lost == here or packing is None or self._hurts(packing, here):
                 self._packings[lost] = self._pack(lost)[0]
+
+    def leave(self, row: int, guest_id: str) -> Guest | None:
+        """The guest is gone from that row; answers it, or None where it was not counted. Packings stay proofs: room grows."""
+        here = self._local[row]
+        gone = next((guest for guest in self._guests[here] if guest.id == guest_id), None)
+        if gone is None:
+            return None
+        self._guests[here].remove(gone)
+        self._board.take(gone, here)
+        for lost, packing in list(self._packings.items()):
+            if lost == here or packing is None:
+                self._packings[lost] = self._pack(lost)[0]
+        return gone
 
     def _hurts(self, packing: Packing | None, here: int) -> bool:
         """Whether what the packing puts on the row no longer fits there."""
@@ -117,8 +130,10 @@ class Reserve:
         return int(rows[int(np.argmin(left.sum(axis=1)))])
 
 
-def _arrival(here: int, request: PlacementRequest) -> Guest:
-    """The guest asked for, as if it were there. Its own group is judged by the spread mask, not here."""
+def _arrival(here: int, request: PlacementRequest | Guest) -> Guest:
+    """The guest asked for, as if it were there; the group of a new one is judged by the spread mask, not here."""
+    if isinstance(request, Guest):
+        return replace(request, host=here)
     return Guest(
         id="", name="the guest asked for", host=here, need=request.need, kind=request.kind, account=request.account,
         required=request.required, forbidden=request.forbidden,

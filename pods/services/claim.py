@@ -19,10 +19,9 @@ from django.db.models import Count, QuerySet
 
 from pods.errors import CapacityExhausted, PlacementContended
 from pods.models import Allocation, Pod
-from pods.placement.explanation import Decision, Explanation
+from pods.placement.explanation import Decision, Explanation, reasons
 from pods.placement.planner import plan
 from pods.placement.request import Fleet, Need, PlacementRequest
-from pods.placement.words import REASONS
 from pods.services.fleet import load_fleet
 from pods.services.fleet_cache import fleet_cache
 from pods.services.room import UID_SLOTS, Place, Snatched, give_back, take_best, take_from
@@ -217,14 +216,12 @@ def release(holder_id: UUID) -> bool:
 
 def no_room(request: PlacementRequest, explanation: Explanation) -> CapacityExhausted:
     """The refusal, in the customer's words: what was short, on how many hosts, and what would help."""
-    reasons = [f"{n} short of {what}" for what, n in explanation.short.items() if n]
-    words = {**REASONS, "kind": f"not for {request.kind}s"}
-    reasons += [f"{n} {words[mask]}" for mask, n in explanation.removed.items() if n]
+    why = ", ".join(reasons(explanation, request.kind))
     where = f"pod {request.pod}" if request.pod else "any pod"
     have = f"room for {explanation.placed} of {request.count}" if explanation.placed else "no room"
     advice = "; ".join(explanation.advice) or "ask the operator for hosts"
     return CapacityExhausted(
-        f"There is {have} in {where}: of {explanation.evaluated} hosts, {', '.join(reasons) or 'none is enrolled'}. "
+        f"There is {have} in {where}: of {explanation.evaluated} hosts, {why or 'none is enrolled'}. "
         f"{advice[0].upper()}{advice[1:]}{'; or ask for fewer' if explanation.placed else ''}.",
         context=explained(explanation),
     )

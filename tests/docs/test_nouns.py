@@ -17,7 +17,7 @@ PAGES = {
     "accounts.AccountLimit": "limit", "accounts.User": "member", "pods.ImageCopy": "image",
     "pods.DriftFinding": "drift-finding", "accelerators.Tag": "accelerator", "mcp_events.AuditEntry": "audit",
     "operations.Lane": "operation", "operations.Ticket": "operation",
-    "pods.CapacitySample": "pod",
+    "pods.CapacitySample": "pod", "pods.Move": "move-run",
 }  # fmt: skip
 # Machinery that no caller ever sees.
 INTERNAL = {"IdempotencyRecord", "FormToken", "Pulse", "Tally"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,23 @@ def drawings() -> dict[str, str]:
     return {
         "accelerator": _both(accelerators.TRANSITIONS, accelerators.State.PROVISIONING, accelerators.SETTLED),
         "operation": _both(operations.TRANSITIONS, waiting, operations.SETTLED | {operations.OperationState.NEEDS_ATTENTION}),
+        "move-run": "\n\n".join(
+            [
+                _both(pods.RUN_TRANSITIONS, pods.MoveRunState.RUNNING, pods.MoveRunState.values),
+                "Each guest of a run:",
+                _both(pods.MOVE_TRANSITIONS, pods.MoveState.PLANNED, [*_ends(pods.MOVE_TRANSITIONS), pods.MoveState.PLANNED]),
+            ]
+        ),
+        "maintenance-window": _both(pods.WINDOW_TRANSITIONS, pods.WindowState.PLANNED, pods.WindowState.values),
         "host": _both(pods.DUTY_TRANSITIONS, pods.HostDuty.ACTIVE, frozenset(pods.HostDuty.values)) + "\n\n" + _shown(),
     }
 
 
-def _both(table: Table, first: str, settled: frozenset[str]) -> str:
+def _ends(table: Table) -> list[str]:
+    return [state for state, nexts in table.items() if not nexts]
+
+
+def _both(table: Table, first: str, settled: Collection[str]) -> str:
     return f"{diagram(table, first=first)}\n\n{as_rows(table, settled=settled)}"
 
 

@@ -12,6 +12,7 @@ from django.db.models import F
 from accelerators.models import Accelerator
 from accelerators.services.delete import delete, undelete
 from accelerators.services.lent_room import call_back
+from accelerators.services.move import move
 from accelerators.services.power import restart, start, stop
 from accelerators.services.rebuild import reapply_limits, remake
 from accelerators.states import SETTLED, State
@@ -110,6 +111,13 @@ def begin_waiting_create(world: World) -> UUID:
     return created.operations[0].pk
 
 
+def begin_move(world: World) -> UUID:
+    """The first of the two hosts that it is not on."""
+    accelerator = Accelerator.objects.get(pk=ready(world, State.RUNNING))
+    target = Host.objects.exclude(accelerators=accelerator).get(pod=world.pod)
+    return move(actor=system(), accelerator_id=accelerator.pk, target=target)[1].pk
+
+
 BEGIN: dict[str, Begin] = {
     "accelerator.preempt": begin_preempt,
     "accelerator.create": begin_create,
@@ -121,11 +129,12 @@ BEGIN: dict[str, Begin] = {
     "accelerator.delete": begin_delete,
     "accelerator.remake": begin_remake,
     "accelerator.configure": begin_configure,
+    "accelerator.move": begin_move,
 }
 # Watches only: proven in test_first_boot.py.
 WITHOUT_EFFECT = {"accelerator.first_boot"}
-# These ask for an operator instead of giving up; a retry (here: the deletion below) ends them.
-NEVER_GIVES_UP = {"accelerator.delete", "accelerator.preempt"}
+# These ask for an operator instead of giving up (a move: once it has switched over); a retry, or the deletion below, ends them.
+NEVER_GIVES_UP = {"accelerator.delete", "accelerator.preempt", "accelerator.move"}
 
 
 def settle_and_compare(world: World) -> Callable[[Operation], None]:

@@ -12,7 +12,7 @@ from mcp.operations.errors import NotCancellable
 from mcp.operations.kinds import kind_of
 from mcp.operations.models import Operation
 from mcp.operations.services.wake import wake_after_commit
-from mcp.operations.states import OperationState
+from mcp.operations.states import OperationState, StepState
 
 
 def cancel(operation_id: UUID, *, account_id: UUID | None = None) -> Operation:
@@ -22,7 +22,7 @@ def cancel(operation_id: UUID, *, account_id: UUID | None = None) -> Operation:
     """
     with transaction.atomic():
         operation = _lock(operation_id, account_id)
-        if operation.settled or not kind_of(operation).cancellable:
+        if operation.settled or not _may_be_cancelled(operation):
             raise NotCancellable(
                 f"Operation {operation.pk} has {operation.state}."
                 if operation.settled
@@ -36,6 +36,12 @@ def cancel(operation_id: UUID, *, account_id: UUID | None = None) -> Operation:
         operation.save(update_fields=["cancel_requested", "not_before", "state", "troubled_since"])
         wake_after_commit([operation])
     return operation
+
+
+def _may_be_cancelled(operation: Operation) -> bool:
+    kind = kind_of(operation)
+    past = any(record.name == kind.point_of_no_return and record.state == StepState.DONE for record in operation.steps)
+    return kind.cancellable and not past
 
 
 def _lock(operation_id: UUID, account_id: UUID | None) -> Operation:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -150,12 +151,32 @@ class FirstBoot:
 
 
 @dataclass(frozen=True, slots=True)
+class Cargo:
+    """What a stopped guest's root holds, measured on its host: the digest is over every name with its kind, mode, owner,
+
+    size, time and link, and two roots with the same digest are the same guest. `bytes` counts plain files.
+    """
+
+    entries: int
+    bytes: int
+    digest: str
+
+
+class Readable(Protocol):
+    """A stream of bytes; empty at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a driver can do, as data: callers never ask which driver they have."""
 
     kinds: frozenset[str]  # zone, vm
     live_limits: bool
     enforces: frozenset[str] = field(default_factory=frozenset)  # memory, cpu, disk, processes, spoofing
+    moves_running: bool = False  # whether a running guest may be stopped, moved and started again without asking anybody
 
 
 Progress = Callable[[str, float], None]  # a sentence and a share 0..1
@@ -222,6 +243,23 @@ class Hypervisor(Protocol):
 
     def first_boot(self, guest_id: str) -> FirstBoot | None:
         """How `user_script` ended, or None while it has not."""
+
+    def measure(self, guest_id: str) -> Cargo:
+        """What its root holds; for a stopped guest the same whenever it is asked. Raises NoSuchGuest."""
+
+    def export(self, guest_id: str, *, fence: int) -> AbstractContextManager[Readable]:
+        """The root of a stopped guest, data, owners, modes and attributes, for `receive` of another host of the same driver.
+
+        While the context is open nothing else is done with the guest. A stream that breaks off raises where it is read:
+        it never merely ends. Raises NoSuchGuest, GearRefused when it runs.
+        """
+
+    def receive(self, spec: GuestSpec, data: Readable, cargo: Cargo, *, fence: int) -> GuestObservation:
+        """Make a guest (stopped) whose root comes from the stream, and measure it; what half arrived before is dropped.
+
+        If the guest exists and is complete, the stream is not read, its data is kept and its configuration converged.
+        Needs no copy of the image. Raises CargoDamaged, GuestExists, DiskFull.
+        """
 
     def close(self) -> None:
         """Give back connections."""

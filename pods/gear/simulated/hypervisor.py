@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from pods.gear import errors
 from pods.gear.errors import (
+    CargoDamaged,
     DiskFull,
     GearError,
     GearRefused,
@@ -23,6 +26,7 @@ from pods.gear.errors import (
 )
 from pods.gear.hypervisor import base
 from pods.gear.hypervisor.grammar import check_guest_id, check_image, check_image_key, check_spec
+from pods.gear.simulated import cargo
 from pods.gear.simulated.pod import SimulatedPod
 from pods.gear.simulated.state import Fault, GuestState, HostState
 
@@ -32,6 +36,7 @@ _CAPABILITIES = base.Capabilities(
     kinds=frozenset({"zone", "vm"}),
     live_limits=True,
     enforces=frozenset({"memory", "cpu", "disk", "processes", "spoofing"}),
+    moves_running=True,
 )
 
 
@@ -136,6 +141,21 @@ class SimulatedHypervisor:
             return base.FirstBoot(*guest.first_boot) if guest and guest.first_boot else None
 
         return self._call("first_boot", effect)
+
+    def measure(self, guest_id: str) -> base.Cargo:
+        """See Hypervisor."""
+        return self._call("measure", lambda state: cargo.measured(cargo.packed(_existing(state, guest_id))))
+
+    @contextmanager
+    def export(self, guest_id: str, *, fence: int) -> Iterator[base.Readable]:
+        """See Hypervisor."""
+        yield io.BytesIO(self._call("export", lambda state: _export(state, guest_id, fence)))
+
+    def receive(self, spec: base.GuestSpec, data: base.Readable, cargo: base.Cargo, *, fence: int) -> base.GuestObservation:
+        """See Hypervisor."""
+        check_spec(spec)
+        sent = b"".join(iter(lambda: data.read(2**16), b"")) if self.observe(spec.guest_id) is None else None
+        return self._call("receive", lambda state: _seen(state, _receive(state, spec, sent, cargo, fence)))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -267,6 +287,29 @@ def _create(state: HostState, spec: base.GuestSpec, fence: int) -> GuestState:
             raise GearRefused(f"{state.name} has no copy of image {spec.image.key}.")
         guest = GuestState(name, spec.guest_id, spec.limits, spec.uid_slot, spec.image.key, user_script=spec.user_script)
         state.guests[name] = guest
+    guest.converge(spec)
+    return guest
+
+
+def _export(state: HostState, guest_id: str, fence: int) -> bytes:
+    guest = _existing(state, guest_id)
+    _pass_fence(state, guest_id, fence)
+    if guest.running:
+        raise GearRefused(f"{state.name}: {guest.name} runs; stop it first.")
+    return cargo.packed(guest)
+
+
+def _receive(state: HostState, spec: base.GuestSpec, sent: bytes | None, expected: base.Cargo, fence: int) -> GuestState:
+    _pass_fence(state, spec.guest_id, fence)
+    _refuse_foreign(state, spec.guest_id)
+    _check_room(state, spec)
+    guest = state.guests.get(_name(spec.guest_id))
+    if guest is None:
+        if sent is None or cargo.measured(sent) != expected:
+            raise CargoDamaged(f"{state.name}: what arrived of guest {spec.guest_id} is not what was sent.")
+        guest = GuestState(_name(spec.guest_id), spec.guest_id, spec.limits, spec.uid_slot, spec.image.key)
+        cargo.unpack(guest, sent)
+        state.guests[guest.name] = guest
     guest.converge(spec)
     return guest
 

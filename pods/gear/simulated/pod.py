@@ -124,6 +124,10 @@ class SimulatedHost:
         """Undo `create_foreign`."""
         self._change(lambda state: state.guests.pop(name))
 
+    def write_file(self, guest_id: str, path: str, text: str) -> None:
+        """As its customer does, inside."""
+        self._change(lambda state: _find(state, guest_id).files.update({path: text}))
+
     def change_limits(self, guest_id: str, limits: Limits) -> None:
         """As by hand on the host."""
         self._change(lambda state: setattr(_find(state, guest_id), "limits", limits))

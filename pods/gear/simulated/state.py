@@ -29,6 +29,7 @@ class GuestState:
     listening: list[int] = field(default_factory=lambda: [22])
     guarded: bool = True  # anti-spoofing rules on every port; set at start
     booted_at: float = 0.0  # the pod's clock when it was started
+    files: dict[str, str] = field(default_factory=dict)  # what its root holds besides the image
 
     def to_plain(self) -> dict[str, Any]:
         """For JSON."""

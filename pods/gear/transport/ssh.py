@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -18,7 +19,22 @@ from pods.gear.transport.pool import Pool, shared_pool
 from pods.gear.transport.target import SshTarget
 
 _CHUNK = 1024 * 1024
+STALL_S = 120.0  # streams may take as long as they like, as long as something moves
 Sent = Callable[[int], None]
+
+
+class Source(Protocol):
+    """A stream of bytes; empty at its end."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes."""
+
+
+class Output(Source, Protocol):
+    """What a command prints, as it prints it."""
+
+    def result(self) -> CommandResult:
+        """How it ended, once everything was read; its standard output is not in it."""
 
 
 class Runner(Protocol):
@@ -35,6 +51,12 @@ class Runner(Protocol):
 
     def stream(self, command: Command, source: Path, *, timeout_s: float, sent: Sent | None = None) -> CommandResult:
         """Run a changing command with a file as its standard input; see `SshRunner.stream`."""
+
+    def push(self, command: Command, source: Source, *, timeout_s: float) -> CommandResult:
+        """Run a changing command with a stream as its standard input; see `SshRunner.push`."""
+
+    def pull(self, command: Command) -> AbstractContextManager[Output]:
+        """Run a command and read its standard output as it comes; see `SshRunner.pull`."""
 
     def close(self) -> None:
         """Give back what is held."""
@@ -75,6 +97,27 @@ class SshRunner:
         with source.open("rb") as file:
             return self._converse(command, lambda channel: _send_file(channel, file, sent), timeout_s, mutating=True)
 
+    def push(self, command: Command, source: Source, *, timeout_s: float) -> CommandResult:
+        """As `stream`, from any stream: what is read goes out before more is read. What reading raises ends the command.
+
+        Input that the machine does not take for STALL_S seconds is an unknown outcome.
+        """
+        return self._converse(command, lambda channel: _send_source(channel, source), timeout_s, mutating=True)
+
+    @contextmanager
+    def pull(self, command: Command) -> Iterator[Output]:
+        """Run a command that changes nothing, and read its output as it comes; leaving the context ends it.
+
+        Reading raises GearUnreachable when the connection breaks or nothing comes for STALL_S seconds.
+        """
+        with self._pool.session(self._target) as (connection, channel):
+            output = _Output(channel, self.name)
+            with output.telling():
+                channel.settimeout(STALL_S)
+                connection.execute(channel, self._text(command), STALL_S)
+                channel.shutdown_write()
+            yield output
+
     def put(self, local: Path, remote: str, *, timeout_s: float = 600.0, sent: Sent | None = None) -> None:
         """Copy a file to an absolute path, atomically (a temporary file beside it, then a rename). Repeatable.
 
@@ -97,12 +140,14 @@ class SshRunner:
         mutating: bool,
         at_once: bool = False,
     ) -> CommandResult:
-        text = (command if self._target.user == "root" else command.prefixed("sudo", "-n")).quoted()
         with self._pool.session(self._target, at_once=at_once) as (connection, channel):
             try:
-                return _exchange(connection, channel, text, send, timeout_s, self._pool.limits.output_bytes)
+                return _exchange(connection, channel, self._text(command), send, timeout_s, self._pool.limits.output_bytes)
             except (paramiko.SSHException, OSError, EOFError) as error:
                 raise self._lost(command, error, timeout_s, mutating) from error
+
+    def _text(self, command: Command) -> str:
+        return (command if self._target.user == "root" else command.prefixed("sudo", "-n")).quoted()
 
     def _lost(self, command: Command, error: Exception, timeout_s: float, mutating: bool) -> GearError:
         context = {"host": self.name, "command": str(command)[:200]}
@@ -110,6 +155,37 @@ class SshRunner:
         if mutating:
             return GearUnknown(f"{self.name}: a change {why}; whether it was made is not known.", context=context)
         return GearUnreachable(f"{self.name}: a question {why}.", context=context)
+
+
+class _Output:
+    """See Output. The channel's own window bounds what is kept: a machine waits until what it sent is read."""
+
+    def __init__(self, channel: paramiko.Channel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+        self._started = time.monotonic()
+
+    def read(self, size: int, /) -> bytes:
+        """See Source."""
+        with self.telling():
+            return self._channel.recv(size)
+
+    def result(self) -> CommandResult:
+        """See Output."""
+        with self.telling():
+            stderr = _drain(self._channel.recv_stderr, self._channel, time.monotonic() + STALL_S, _CHUNK)
+            if not self._channel.status_event.wait(STALL_S) or self._channel.exit_status < 0:
+                raise EOFError("no exit code")
+        return CommandResult(self._channel.exit_status, b"", stderr, time.monotonic() - self._started)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Nothing was changed, whatever broke."""
+        try:
+            yield
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            why = f"sent nothing for {STALL_S:g} s" if isinstance(error, TimeoutError) else "was cut off"
+            raise GearUnreachable(f"{self._name} {why} in the middle of an answer.", context={"host": self._name}) from error
 
 
 def _exchange(
@@ -165,6 +241,13 @@ def _send_file(channel: paramiko.Channel, file: BinaryIO, sent: Sent | None) -> 
         total += len(chunk)
         if sent is not None:
             sent(total)
+
+
+def _send_source(channel: paramiko.Channel, source: Source) -> None:
+    channel.settimeout(STALL_S)
+    while chunk := source.read(_CHUNK):
+        if not _send(channel, chunk):
+            return
 
 
 def _drain(receive: Callable[[int], bytes], channel: paramiko.Channel, deadline: float, limit: int) -> bytes:

@@ -14,13 +14,16 @@ from mcp.commands import Options, VerbCommand, confirmed, key_values, words
 from pods.gear.hypervisor.base import HostFacts
 from pods.gear.registry import DRIVERS
 from pods.gear.transport.target import fingerprint, parse_public_key
+from pods.management.moving import add_run_options, begin, moment
 from pods.models import Host
 from pods.services.duty import set_duty
 from pods.services.edit_host import edit_host
 from pods.services.enrol import HostWish, add_host, probe_host, reprobe_host, unusable
+from pods.services.evacuate import evacuate
 from pods.services.find import find_host, find_pod
 from pods.services.lending import schedule_of
 from pods.services.spot import must_give_back
+from pods.services.windows import plan_window
 from pods.states import HostDuty, SpotUse
 
 DUTIES = {
@@ -66,10 +69,16 @@ class Command(VerbCommand):
         whose = edit.add_mutually_exclusive_group()
         whose.add_argument("--exclusive", metavar="ACCOUNT", help="take the guests of this account only")
         whose.add_argument("--shared", action="store_true", help="take everybody's guests again")
+        empty = self.verb("evacuate", self._evacuate, "move its guests to other hosts; shows the plan first", shows=True)
+        empty.add_argument("host", help="name, POD/NAME, address or id")
+        add_run_options(empty)
         for verb, (_, text) in DUTIES.items():
             parser = self.verb(verb, self._set_duty, text)
             parser.add_argument("host", help="name, POD/NAME, address or id")
             parser.add_argument("--reason", default="", help="kept with the host and in the audit trail")
+            if verb == "maintenance":
+                parser.add_argument("--from", dest="starts", default="", metavar="TIME", help="plan a window instead, announced")
+                parser.add_argument("--until", default="", metavar="TIME", help="when that window ends; in UTC unless told")
 
     def _add(self, options: Options) -> None:
         wish = HostWish(
@@ -136,7 +145,21 @@ class Command(VerbCommand):
         whose = f"the account {host.exclusive_account_id} alone" if host.exclusive_account_id else "everybody"
         self.say(f"{host.name} has {', '.join(host.traits) or 'no traits'} and takes the guests of {whose}.")
 
+    def _evacuate(self, options: Options) -> None:
+        host, who = find_host(options["host"]), system("command line")
+        begin(self, options, lambda: evacuate(actor=who, host=host, parallel=options["parallel"], reason=options["reason"]))
+
+    def _plan_window(self, options: Options) -> None:
+        window = plan_window(
+            actor=system("command line"), place=find_host(options["host"]), starts_at=moment(options["starts"], "--from"),
+            ends_at=moment(options["until"], "--until"), reason=options["reason"],
+        )  # fmt: skip
+        self.say(f"Planned and announced: {window} ({window.pk}).")
+
     def _set_duty(self, options: Options) -> None:
+        if options.get("starts") or options.get("until"):
+            self._plan_window(options)
+            return
         duty, _ = DUTIES[options["verb"]]
         host = set_duty(actor=system("command line"), host=find_host(options["host"]), duty=duty, reason=options["reason"])
         self.say(f"{host.name} is {host.duty}; it holds {host.guests} guests.")

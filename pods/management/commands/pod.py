@@ -12,11 +12,13 @@ from django.db.models import Sum
 from accounts.actor import system
 from mcp.commands import Options, VerbCommand
 from mcp.errors import InvalidInput
+from pods.management.moving import add_run_options, begin
 from pods.models import Pod
 from pods.services.edit_pod import edit_pod
 from pods.services.enrol import NetworkWish, add_pod
 from pods.services.find import find_pod
 from pods.services.pod_state import set_pod_state
+from pods.services.rebalance import MINIMUM_GAIN, rebalance
 from pods.states import PodState
 
 VERBS = {"open": PodState.OPEN, "drain": PodState.DRAINING, "close": PodState.CLOSED}
@@ -54,6 +56,13 @@ class Command(VerbCommand):
         edit = self.verb("edit", self._edit, "change a pod; overcommit and reserves reach each host with its next probe")
         edit.add_argument("pod")
         _add_fields(edit)
+        even = self.verb("rebalance", self._rebalance, "make its hosts more alike; shows the plan first", shows=True)
+        even.add_argument("pod")
+        even.add_argument(
+            "--minimum-gain", type=float, default=MINIMUM_GAIN, metavar="SHARE",
+            help=f"by which each move must bring two hosts nearer (default: {MINIMUM_GAIN})",
+        )  # fmt: skip
+        add_run_options(even)
         for verb, text in TEXTS.items():
             self.verb(verb, self._set_state, text).add_argument("pod")
 
@@ -92,6 +101,10 @@ class Command(VerbCommand):
     def _set_time_zone(self, options: Options) -> None:
         pod = edit_pod(actor=system("command line"), pod=find_pod(options["pod"]), time_zone=options["time_zone"])
         self.say(f"The windows of pod {pod.slug} are meant in {pod.time_zone}.")
+
+    def _rebalance(self, options: Options) -> None:
+        pod, wish = find_pod(options["pod"]), {name: options[name] for name in ("minimum_gain", "parallel", "reason")}
+        begin(self, options, lambda: rebalance(actor=system("command line"), pod=pod, **wish))
 
     def _set_state(self, options: Options) -> None:
         state = VERBS[options["verb"]]

@@ -18,8 +18,8 @@ from pods.gear.transport import Command
 
 LOST = 97  # exit code of a verb whose scripts the host does not have
 _DIRECTORY = Path(__file__).parent / "scripts"
-_PARTS = ("lib.sh", "store.sh", "observe.sh", "guest.sh", "image.sh", "probe.sh", "main.sh")
-_FILES = ("port.sh", "reboot.sh", "inside.pl", "extra.seccomp")
+_PARTS = ("lib.sh", "store.sh", "observe.sh", "guest.sh", "image.sh", "move.sh", "probe.sh", "main.sh")
+_FILES = ("port.sh", "reboot.sh", "inside.pl", "announce.pl", "extra.seccomp")
 # Sourced, not executed: one shell does it all. The positional parameters are the script's.
 _CALL = f'd=/run/mcp/$0; [ -r "$d/zone.sh" ] || exit {LOST}; set -- "$d" "$@"; . "$d/zone.sh"'
 _SEND = (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from pods.gear.errors import (
+    CargoDamaged,
     DiskFull,
     GearError,
     GearRefused,
@@ -19,6 +22,7 @@ from pods.gear.errors import (
 )
 from pods.gear.hypervisor.base import (
     Capabilities,
+    Cargo,
     FirstBoot,
     GuestObservation,
     GuestSpec,
@@ -27,17 +31,20 @@ from pods.gear.hypervisor.base import (
     Inventory,
     Power,
     Progress,
+    Readable,
 )
 from pods.gear.hypervisor.grammar import check_guest_id, check_image, check_image_key, check_spec
 from pods.gear.hypervisor.lxc import parse, probe
 from pods.gear.hypervisor.lxc.bundle import LOST, bundle, frames
 from pods.gear.hypervisor.lxc.render import UID_BASE, UIDS, RawLimits, files, port_prefix
-from pods.gear.transport import Command, CommandResult, Runner
+from pods.gear.transport import Command, CommandResult, Output, Runner
 
 QUESTION_S = 20.0
 HEARTBEAT_S = 5.0  # what takes longer than this to answer is not well
 CHANGE_S = 120.0  # includes up to 60 s of waiting for another command on the same guest
 IMAGE_S = 1800.0
+MEASURE_S = 1800.0
+MOVE_S = 6 * 3600.0
 _ERRORS: dict[int, type[GearError]] = {
     70: StaleFence,
     71: GearUnreachable,
@@ -47,6 +54,7 @@ _ERRORS: dict[int, type[GearError]] = {
     75: GearRefused,
     76: ImageBroken,
     77: DiskFull,
+    78: CargoDamaged,
 }
 _CAPABILITIES = Capabilities(
     kinds=frozenset({"zone"}),
@@ -155,6 +163,32 @@ class LxcHypervisor:
             return None
         return FirstBoot(int(head[5:]), output[-4096:].decode("utf-8", "replace"))
 
+    def measure(self, guest_id: str) -> Cargo:
+        """See Hypervisor."""
+        words = self._ask("measure", check_guest_id(guest_id), timeout_s=MEASURE_S).text.split()
+        if len(words) != 3:
+            raise GearRefused(f"{self._runner.name}: the measure of guest {guest_id} is not understood.")
+        return Cargo(int(words[0]), int(words[1]), words[2])
+
+    @contextmanager
+    def export(self, guest_id: str, *, fence: int) -> Iterator[Readable]:
+        """See Hypervisor. A tar archive of the root, compressed by zstd, as it is read: nothing is kept in between."""
+        command = self._command("export", check_guest_id(guest_id), str(fence))
+        self._send_scripts()
+        with self._runner.pull(command) as output:
+            yield _Export(output, lambda result: self._check(result, "export", mutating=False))
+
+    def receive(self, spec: GuestSpec, data: Readable, cargo: Cargo, *, fence: int) -> GuestObservation:
+        """See Hypervisor."""
+        check_spec(spec)
+        if self._ask("has_root", spec.guest_id).text.strip() != "yes":
+            self._send_scripts()
+            disk = str(RawLimits.of(spec.limits).disk_bytes)
+            expected = (str(cargo.entries), str(cargo.bytes), cargo.digest)
+            command = self._command("receive", spec.guest_id, str(fence), disk, *expected)
+            self._check(self._runner.push(command, data, timeout_s=MOVE_S), "receive", mutating=True)
+        return self._shape("adopt", spec, fence)
+
     def close(self) -> None:
         """See Hypervisor."""
         self._runner.close()
@@ -233,3 +267,18 @@ class LxcHypervisor:
         if kind is None:  # killed, or a tool failed in the middle
             kind = GearUnknown if mutating and result.exit_code > 128 else GearRefused
         raise kind(f"{self._runner.name}: {verb}: {said or f'exit code {result.exit_code}'}.", context=context)
+
+
+class _Export:
+    """What a host sends of a guest. Its end is an end only if the command says that it sent all; else the driver's error."""
+
+    def __init__(self, output: Output, check: Callable[[CommandResult], None]) -> None:
+        self._output = output
+        self._check = check
+
+    def read(self, size: int, /) -> bytes:
+        """See Readable."""
+        data = self._output.read(size)
+        if not data:
+            self._check(self._output.result())
+        return data

@@ -9,10 +9,10 @@ from pods.gear.hypervisor.base import ImageRef, Nic
 from pods.gear.hypervisor.lxc.driver import LxcHypervisor
 from pods.gear.transport import Command, CommandResult, Pool, SshRunner, SshTarget
 from pods.images.store import BuiltImage
-from pods.tests.gear.hypervisor.contract import Harness
+from pods.tests.gear.hypervisor.moving import MovingHarness
 
 
-class LabHost(Harness):
+class LabHost(MovingHarness):
     """`sh` runs on the host, `inside` in a guest as its root."""
 
     def __init__(self, pod: Pod, image: BuiltImage, directory: Path) -> None:
@@ -35,6 +35,12 @@ class LabHost(Harness):
         """A script in a guest, as its root, whatever its exit code."""
         command = Command("lxc-attach", "-n", f"mcp-{guest_id}", "--clear-env", "--", "/bin/sh", "-c", script, "sh", *args)
         return self.runner.run(command, timeout_s=timeout_s, mutating=True)
+
+    def write(self, guest_id: str, path: str, text: str) -> None:
+        self.sh('printf %s "$3" >"$1$2"', f"{self.zone(guest_id)}/rootfs", path, text)
+
+    def read(self, guest_id: str, path: str) -> str:
+        return self.sh('cat "$1$2"', f"{self.zone(guest_id)}/rootfs", path)
 
     def restart(self) -> None:
         self.pod.restart_host(self.host.name)

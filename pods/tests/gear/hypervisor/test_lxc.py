@@ -6,11 +6,12 @@ import pytest
 
 from pods.tests.gear.hypervisor.contract import HypervisorContract
 from pods.tests.gear.hypervisor.lab_host import LabHost
+from pods.tests.gear.hypervisor.moving import MovingContract
 
 pytestmark = pytest.mark.lab
 
 
-class TestLxcHypervisor(HypervisorContract):
+class TestLxcHypervisor(HypervisorContract, MovingContract):
     """All of it, for real."""
 
     @pytest.fixture

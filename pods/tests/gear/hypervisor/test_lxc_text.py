@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +15,12 @@ from hypothesis import strategies as st
 
 from pods.gear import errors
 from pods.gear.errors import GearError, GearRefused
-from pods.gear.hypervisor.base import GuestObservation, GuestSpec, ImageRef, Limits, Nic, Power
+from pods.gear.hypervisor.base import Cargo, GuestObservation, GuestSpec, ImageRef, Limits, Nic, Power
 from pods.gear.hypervisor.lxc import parse, probe
 from pods.gear.hypervisor.lxc.bundle import LOST, bundle, frames
 from pods.gear.hypervisor.lxc.driver import LxcHypervisor
 from pods.gear.hypervisor.lxc.render import RawLimits, configuration, files
-from pods.gear.transport import Command, CommandResult
+from pods.gear.transport import Command, CommandResult, Output
 
 ID = "5a3c4d0e-0000-4000-8000-0123456789ab"
 NAME = f"mcp-{ID}"
@@ -214,8 +217,28 @@ class Script:
     def stream(self, command: Command, source: Path, *, timeout_s: float, sent: object = None) -> CommandResult:
         return self.run(command, timeout_s=timeout_s, mutating=True)
 
+    def push(self, command: Command, source: object, *, timeout_s: float) -> CommandResult:
+        return self.run(command, timeout_s=timeout_s, mutating=True)
+
+    @contextmanager
+    def pull(self, command: Command) -> Iterator[Output]:
+        yield Printed(self.run(command, timeout_s=1, mutating=False))
+
     def close(self) -> None:
         return None
+
+
+class Printed:
+    """What a command printed, all of it at once."""
+
+    def __init__(self, result: CommandResult) -> None:
+        self._result, self._left = result, io.BytesIO(result.stdout)
+
+    def read(self, size: int, /) -> bytes:
+        return self._left.read(size)
+
+    def result(self) -> CommandResult:
+        return self._result
 
 
 def result(code: int, stdout: str = "", stderr: str = "") -> CommandResult:
@@ -248,6 +271,32 @@ def test_a_verb_costs_one_command_and_lost_scripts_two_more() -> None:
     script = Script(result(LOST), result(0), result(0, answer()))
     assert LxcHypervisor(script).observe(ID) is not None
     assert script.commands[1] == bundle().send()
+
+
+def test_an_export_ends_well_only_if_the_host_says_so() -> None:
+    whole = LxcHypervisor(Script(result(0), result(0, "archive")))
+    with whole.export(ID, fence=1) as stream:
+        assert (stream.read(99), stream.read(99)) == (b"archive", b"")
+    for code, kind in ((72, errors.NoSuchGuest), (75, errors.GearRefused), (1, errors.GearRefused), (141, errors.GearRefused)):
+        with LxcHypervisor(Script(result(0), result(code, "half"))).export(ID, fence=1) as stream:
+            assert stream.read(99) == b"half"
+            with pytest.raises(kind):
+                stream.read(99)
+
+
+def test_a_root_that_has_arrived_is_not_sent_again() -> None:
+    script = Script(result(0, "yes\n"), result(0, answer(running=False)))
+    cargo = Cargo(1, 2, "3")
+    assert LxcHypervisor(script).receive(SPEC, io.BytesIO(b"x"), cargo, fence=1).guest_id == ID
+    assert [command.args[4] if len(command.args) > 4 else "" for command in script.commands][-1] != "receive"
+    with pytest.raises(errors.CargoDamaged):
+        LxcHypervisor(Script(result(0, "no\n"), result(0), result(78))).receive(SPEC, io.BytesIO(b"x"), cargo, fence=1)
+
+
+def test_a_measure_is_three_words() -> None:
+    assert LxcHypervisor(Script(result(0, "3 42 abc\n"))).measure(ID) == Cargo(3, 42, "abc")
+    with pytest.raises(GearRefused, match="not understood"):
+        LxcHypervisor(Script(result(0, "3 42\n"))).measure(ID)
 
 
 def test_a_guest_without_its_limits_or_guard_is_not_started() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from pods.gear.hypervisor.base import ImageRef, Nic
 from pods.gear.simulated import DirectoryStore, MemoryStore, SimulatedHypervisor, SimulatedPod
-from pods.tests.gear.hypervisor.contract import Harness, HypervisorContract
+from pods.tests.gear.hypervisor.contract import HypervisorContract
+from pods.tests.gear.hypervisor.moving import MovingContract, MovingHarness
 
 
-class SimulatedHarness(Harness):
+class SimulatedHarness(MovingHarness):
     """The fault panel as the operator's hands."""
 
     def __init__(self, pod: SimulatedPod, directory: Path) -> None:
@@ -34,6 +35,12 @@ class SimulatedHarness(Harness):
     def remove_foreign(self, name: str) -> None:
         self.host.destroy_foreign(name)
 
+    def write(self, guest_id: str, path: str, text: str) -> None:
+        self.host.write_file(guest_id, path, text)
+
+    def read(self, guest_id: str, path: str) -> str:
+        return self.host.state().guests[f"mcp-{guest_id}"].files[path]
+
     def address(self, number: int) -> Nic:
         return Nic("", f"10.9.{number // 250}.{number % 250 + 2}", 16, "10.9.0.1", "br0")
 
@@ -43,7 +50,7 @@ def pod(request: pytest.FixtureRequest, tmp_path: Path) -> SimulatedPod:
     return SimulatedPod(MemoryStore() if request.param == "memory" else DirectoryStore(tmp_path / "pod"))
 
 
-class TestSimulatedHypervisor(HypervisorContract):
+class TestSimulatedHypervisor(HypervisorContract, MovingContract):
     """All of it."""
 
     @pytest.fixture

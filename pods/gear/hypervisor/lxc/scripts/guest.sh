@@ -46,7 +46,7 @@ verb_create() { # ID FENCE UID_BASE IMAGE_KEY DISK_BYTES MEMORY QUOTA SHARES WEI
     check_taken "$base" "$@"
     install_library
     [ -d "$ZONE" ] || mkdir -m 711 "$ZONE"
-    if [ ! -f "$ZONE/ready" ]; then
+    if [ ! -f "$ZONE/ready" ] && [ ! -f "$ZONE/arrived" ]; then
         [ -d "$STORE/images/$image" ] || refuse 74 "the host has no copy of image $image"
         remove_root "$ZONE/rootfs" "zone-$ID"
         clone_root "$image" "$ID" "$disk"
@@ -148,6 +148,7 @@ verb_start() { # ID FENCE
             refuse 75 "the guest did not start"
         fi
     fi
+    announce
     dump "$ID"
 }
 

@@ -2,7 +2,8 @@
 # Shared by every verb. The driver sends all parts of this directory joined into one file, main.sh last; see ../bundle.py.
 #
 # Exit codes are the driver's vocabulary: 70 stale fence, 71 busy, 72 no such guest, 73 foreign guest, 74 no image copy,
-# 75 refused (the reason is on standard error), 76 image broken, 77 store full. 97 means that the host lost the scripts.
+# 75 refused (the reason is on standard error), 76 image broken, 77 store full, 78 a guest's copy is not the original. 97
+# means that the host lost the scripts.
 set -eu
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 022

@@ -6,7 +6,8 @@ verb=$4
 shift 4
 
 case $verb in
-    create | configure | start | stop | destroy | wait | first_boot | has_image | add_image | drop_image | probe)
+    create | configure | start | stop | destroy | wait | first_boot | has_image | add_image | drop_image | probe | \
+        measure | export | has_root | receive | adopt)
         "verb_$verb" "$@"
         ;;
     inventory | observe)
