@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 
 from accelerators.models import Plan
 from pods.models import Image
+from pods.placement.request import Need
 
 HOURS_A_MONTH = Decimal(730)
 # Older than any image that was built: where there is a real one under the same name, that stays the one which is offered.
@@ -39,6 +41,18 @@ IMAGES = [
     ("debian-12-vm", "vm", "Debian 12", 512, []),
     ("windows-2025", "vm", "Windows Server 2025", 2048, []),
 ]
+
+
+@cache
+def key_of(image: Image) -> str:
+    """The name of its copies on hosts."""
+    return image.ref.key
+
+
+@cache
+def need_of(plan: Plan) -> Need:
+    """What one guest takes."""
+    return plan.need
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from accelerators.fleet.catalogue import need_of
 from accelerators.fleet.draw import Draw
 from accelerators.fleet.machines import Machine, Site
 from accelerators.fleet.orders import Group
@@ -92,7 +93,7 @@ def _open_to(machine: Machine, account: str) -> bool:
 
 
 def _fits(machine: Machine, plan: Plan) -> bool:
-    host, need = machine.host, plan.need
+    host, need = machine.host, need_of(plan)
     return (
         host.used_cpu_m + host.spot_cpu_m + need.cpu_m <= host.cap_cpu_m
         and host.used_memory_mib + host.spot_memory_mib + need.memory_mib <= host.cap_memory_mib
@@ -101,7 +102,7 @@ def _fits(machine: Machine, plan: Plan) -> bool:
 
 
 def _take(machine: Machine, plan: Plan) -> None:
-    host, need = machine.host, plan.need
+    host, need = machine.host, need_of(plan)
     if plan.preemptible:
         host.spot_cpu_m += need.cpu_m
         host.spot_memory_mib += need.memory_mib

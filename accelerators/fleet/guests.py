@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
+from accelerators.fleet.catalogue import key_of, need_of
 from accelerators.fleet.draw import Draw
 from accelerators.fleet.floor import Floor, Spot
 from accelerators.fleet.machines import Machine, Site
@@ -77,7 +78,7 @@ class Makers:
         return Accelerator(
             id=self._draw.id_at(at), account=order.tenant.account, name=self._name(order), kind=plan.kind, state=state,
             power_wanted="stopped" if state in OFF else "running", plan=plan, image=order.image, pod=self._site.pod,
-            memory_mib=plan.memory_mib, cpu_m=plan.need.cpu_m, disk_gib=plan.disk_gib, processes=plan.processes,
+            memory_mib=plan.memory_mib, cpu_m=need_of(plan).cpu_m, disk_gib=plan.disk_gib, processes=plan.processes,
             ssh_keys=order.tenant.public_keys[:2], metadata={"owner": order.tenant.owner} if self._draw.happens(0.2) else {},
             protected=state == State.RUNNING and self._draw.happens(0.05), preemptible=plan.preemptible,
             group=group.name if group else "", spread=group.spread if group else "none",
@@ -117,7 +118,7 @@ class Makers:
         if not grouped:
             guest.row.group, guest.row.spread, guest.row.spread_limit, guest.row.spread_policy = "", "none", 1, "required"
         guest.row.host, guest.row.uid_slot = spot.machine.host, spot.machine.host.next_uid_slot - 1
-        spot.machine.images[guest.order.image.ref.key] = guest.order.image
+        spot.machine.images[key_of(guest.order.image)] = guest.order.image
         self.crowd.allocations.append(self._allocation(guest, spot))
         guest.address = self._lease(guest)
         self._observe(guest, spot.machine)
@@ -178,4 +179,4 @@ class Makers:
 
 def _resize(row: Accelerator, plan: Plan) -> None:
     row.plan, row.kind, row.preemptible = plan, plan.kind, plan.preemptible
-    row.memory_mib, row.cpu_m, row.disk_gib, row.processes = plan.memory_mib, plan.need.cpu_m, plan.disk_gib, plan.processes
+    row.memory_mib, row.cpu_m, row.disk_gib, row.processes = plan.memory_mib, need_of(plan).cpu_m, plan.disk_gib, plan.processes

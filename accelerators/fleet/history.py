@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from accelerators.fleet.draw import Draw
 from accelerators.fleet.guests import Guest
 from accelerators.fleet.machines import Site
 from accelerators.states import State
-from mcp.events.models import AuditEntry, Event
 from mcp.operations.kinds import kind_named
 from mcp.operations.models import Operation
 from mcp.operations.states import OperationState, StepState
 
 S = State
+Line = dict[str, Any]
 CREATE, START, STOP, RESTART = "accelerator.create", "accelerator.start", "accelerator.stop", "accelerator.restart"
 TRASH, UNDELETE, DELETE = "accelerator.trash", "accelerator.undelete", "accelerator.delete"
 # What was asked of it after it was made, by the state it is in now; the last one is at work in a passing state.
@@ -41,16 +42,16 @@ ASKED = {
 
 @dataclass(slots=True)
 class Chronicle:
-    """Rows of one pod's past."""
+    """Rows of one pod's past; those of events and audit entries as plain values."""
 
     operations: list[Operation] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    audit: list[AuditEntry] = field(default_factory=list)
+    events: list[Line] = field(default_factory=list)
+    audit: list[Line] = field(default_factory=list)
 
     def in_order(self) -> None:
         """By time, because their ids are given out as they are written."""
-        self.events.sort(key=lambda row: row.at)
-        self.audit.sort(key=lambda row: row.at)
+        self.events.sort(key=itemgetter("at"))
+        self.audit.sort(key=itemgetter("at"))
 
 
 class Chronicler:
@@ -148,7 +149,7 @@ class Chronicler:
 
     def _event(self, operation: Operation, at: datetime, kind: str, message: str) -> None:
         self.chronicle.events.append(
-            Event(
+            dict(
                 at=at, account_id=operation.account_id, kind=kind, target_type="accelerator", target_id=operation.target_id,
                 target_name=operation.target_name, operation_id=operation.pk, actor=operation.actor, message=message,
             )
@@ -160,14 +161,14 @@ class Chronicler:
         if operation.kind == CREATE:
             changes = {"count": guest.order.count, "plan": guest.order.plan.slug, "image": str(guest.order.image)}
         self.chronicle.audit.append(
-            AuditEntry(
+            dict(
                 at=operation.created_at, actor=operation.actor, account_id=row.account_id, source="192.0.2.7",
                 request_id=f"{operation.pk.int >> 64:016x}", action=operation.kind, target_type="accelerator",
                 target_id=str(row.pk), target_name=row.name, operation_id=operation.pk, changes=changes,
             )
         )  # fmt: skip
 
-    def enrolments(self) -> Iterator[AuditEntry]:
+    def enrolments(self) -> Iterator[Line]:
         """How the pod and its hosts came to be."""
         pod = self._site.pod
         yield _by_operator("pod.add", pod.created_at, "pod", str(pod.pk), pod.slug, {"cidr": self._site.network.cidr})
@@ -176,8 +177,8 @@ class Chronicler:
             yield _by_operator("host.add", host.created_at, "host", str(host.pk), host.name, {"pod": pod.slug})
 
 
-def _by_operator(action: str, at: datetime, what: str, key: str, name: str, changes: dict[str, Any]) -> AuditEntry:
-    return AuditEntry(
+def _by_operator(action: str, at: datetime, what: str, key: str, name: str, changes: dict[str, Any]) -> Line:
+    return dict(
         at=at, actor="system", source="simulate", action=action, target_type=what, target_id=key, target_name=name,
         changes=changes,
     )  # fmt: skip

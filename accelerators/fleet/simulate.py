@@ -24,7 +24,7 @@ from accelerators.fleet.orders import Order, make_orders
 from accelerators.fleet.people import Tenant, limits_beyond, make_people, sizes
 from accelerators.fleet.state import keep, remember
 from accelerators.fleet.troubles import refusals, strangers, stray
-from accelerators.fleet.write import write
+from accelerators.fleet.write import write, write_lines
 from accelerators.models import Accelerator, Plan, Tag
 from accelerators.states import State
 from mcp.errors import Conflict, InvalidInput
@@ -171,11 +171,13 @@ def _write_site(
     copies = [ImageCopy(image=image, host=m.host) for m in site.machines for image in m.images.values()]
     stages: list[list[Model]] = [
         [site.pod], [site.network], [m.host for m in site.machines], copies, [g.row for g in crowd.guests], crowd.allocations,
-        crowd.addresses, crowd.tags, chronicle.operations, chronicle.events, chronicle.audit, findings, refused,
+        crowd.addresses, crowd.tags, chronicle.operations, findings, refused,
     ]  # type: ignore[list-item]  # lists of different models, each of one
     with transaction.atomic():
         for rows in stages:
             write(rows)
+        write_lines(Event, chronicle.events)
+        write_lines(AuditEntry, chronicle.audit)
         keep(site)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accelerators.fleet.catalogue import key_of
 from accelerators.fleet.guests import Guest
 from accelerators.fleet.machines import Site
 from accelerators.operations.subject import limits_of
@@ -21,7 +22,7 @@ def remember(guest: Guest, fence: int) -> None:
         return
     key, running = str(row.pk), row.state in RUNS
     machine.state.guests[f"mcp-{key}"] = GuestState(
-        name=f"mcp-{key}", guest_id=key, limits=limits_of(row), uid_slot=row.uid_slot, image=guest.order.image.ref.key,
+        name=f"mcp-{key}", guest_id=key, limits=limits_of(row), uid_slot=row.uid_slot, image=key_of(guest.order.image),
         hostname=row.name, macs=[mac_of(key, 0)], addresses=[guest.address], ssh_keys=list(row.ssh_keys), running=running,
         autostart=running, booted_at=row.settled_at.timestamp(),
     )  # fmt: skip
