@@ -25,6 +25,7 @@ NIGHTS = ["mon-fri 19:00-07:00", "sat,sun 00:00-24:00"]
 POD_STATES = {PodState.DRAINING: 0.05, PodState.CLOSED: 0.03}
 DUTIES = {HostDuty.DRAINING: 0.02, HostDuty.MAINTENANCE: 0.012, HostDuty.RETIRED: 0.008}
 SILENT = 0.01
+LENDING = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ def _machine(draw: Draw, ground: Ground, site: Site, number: int, duty: HostDuty
     record_facts(host, _facts(state))
     host.last_seen_at = draw.now - timedelta(seconds=8 * draw.chance.random())
     host.inventory_at = draw.now - timedelta(seconds=25 * draw.chance.random())
-    _lend(draw, host)
+    if "zone" in host.kinds and (number == 1 or draw.happens(LENDING)):
+        _lend(draw, host)
     _put_to_duty(draw, host, state, duty)
     return Machine(host, state)
 
@@ -160,10 +162,9 @@ def _facts(state: HostState) -> HostFacts:
 
 
 def _lend(draw: Draw, host: Host) -> None:
-    """One host in eight lends its idle room, most of those at night."""
-    if "zone" in host.kinds and draw.happens(0.125):
-        host.spot = draw.weighted({SpotUse.WINDOWS: 0.7, SpotUse.ALWAYS: 0.3})
-        host.spot_windows = NIGHTS if host.spot == SpotUse.WINDOWS else []
+    """Its idle room; most do so at night."""
+    host.spot = draw.weighted({SpotUse.WINDOWS: 0.7, SpotUse.ALWAYS: 0.3})
+    host.spot_windows = NIGHTS if host.spot == SpotUse.WINDOWS else []
 
 
 def _put_to_duty(draw: Draw, host: Host, state: HostState, duty: HostDuty) -> None:

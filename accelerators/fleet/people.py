@@ -112,10 +112,11 @@ def _ssh_key(draw: Draw, account: Account, number: int) -> SshKey:
 
 
 def _api_key(draw: Draw, account: Account, owner: User, number: int) -> ApiKey:
-    """Its digest is of nothing: no key opens it."""
+    """Its digest is that of its own id: no key opens it."""
+    key = draw.id_at(account.created_at)
     return ApiKey(
-        id=draw.id_at(account.created_at), account=account, user=owner, name=f"deploy-{number + 1}", scopes=["*"],
-        prefix=f"mcp_{draw.chance.randbytes(3).hex()}", digest=draw.chance.randbytes(32).hex(), created_at=account.created_at,
+        id=key, account=account, user=owner, name=f"deploy-{number + 1}", scopes=["*"],
+        prefix=f"mcp_{draw.chance.randbytes(3).hex()}", digest=hashlib.sha256(key.bytes).hexdigest(), created_at=account.created_at,
         last_used_at=draw.ago(timedelta(days=60)), last_used_from="192.0.2.7",
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from pods.models import DriftFinding, Refusal
 from pods.placement.explanation import Explanation
 from pods.placement.request import PlacementRequest
 from pods.services.claim import no_room
-from pods.states import FindingKind, FindingState
+from pods.states import FindingKind, FindingState, HostDuty
 
 # Of the guests that run.
 STRAYED = 0.004
@@ -91,8 +91,8 @@ def _missing(guest: Guest, there: GuestState) -> Stray:
 
 def strangers(draw: Draw, site: Site) -> Iterator[DriftFinding]:
     """Guests that nobody asked MCP for, on one machine in a few hundred."""
-    for machine in site.machines[3::300]:
-        if machine.state.down:
+    for machine in site.machines[draw.chance.randrange(min(len(site.machines), 300)) :: 300]:
+        if machine.state.down or machine.host.duty == HostDuty.RETIRED:
             continue
         name = "by-hand"
         machine.state.guests[name] = GuestState(name=name, guest_id=None, limits=Limits(256, 1.0, 1.0, 512), running=True)

@@ -17,3 +17,7 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         ordering: ClassVar = ["username"]
+        indexes: ClassVar = [
+            models.Index(fields=["username"], name="user_staff", condition=models.Q(is_staff=True)),
+            models.Index(fields=["username"], name="user_inactive", condition=models.Q(is_active=False)),
+        ]

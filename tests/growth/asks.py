@@ -17,6 +17,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from tests.growth.subjects import Subjects
 
+URLS = "mcp.urls"
 API = "/api/v1"
 # In the schema beside what selects: `limit` and `cursor` say how much and where, and are asked for on their own.
 PLACES = ("limit", "cursor")
@@ -55,7 +56,7 @@ def every_ask(subjects: Subjects) -> list[Ask]:
 
 def api_asks(subjects: Subjects) -> Iterator[Ask]:
     """Each GET of the schema; each filter, each order, the second page."""
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    schema = SchemaGenerator(urlconf=URLS).get_schema(request=None, public=True)
     for path, methods in schema["paths"].items():
         if "get" not in methods:
             continue
@@ -111,7 +112,7 @@ def _values(path: str, parameter: dict[str, Any], subjects: Subjects) -> list[st
 
 def page_asks(subjects: Subjects) -> Iterator[Ask]:
     """Each address outside the console and the API."""
-    for route, pattern in _patterns(get_resolver().url_patterns):
+    for route, pattern in _patterns(get_resolver(URLS).url_patterns):
         if route.startswith(("admin/", "api/v1/")) or pattern.name in NOT_PAGES:
             continue
         url = _filled(f"/{route}", pattern, subjects)
@@ -148,7 +149,7 @@ def console_asks(subjects: Subjects) -> Iterator[Ask]:
     staff = subjects.clients()["staff"]
     assert isinstance(staff, Client)
     models = {f"{model._meta.app_label}/{model._meta.model_name}": model for model in admin.site._registry}
-    for route, pattern in _patterns(get_resolver().url_patterns):
+    for route, pattern in _patterns(get_resolver(URLS).url_patterns):
         if not route.startswith("admin/") or pattern.name in NOT_PAGES or route.startswith("admin/^"):
             continue
         label = "/".join(route.split("/")[1:3])
