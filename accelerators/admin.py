@@ -40,6 +40,7 @@ class PlanAdmin(ConsoleAdmin):
     list_filter = ("active", "preemptible", "kind")
     search_ids = ("pk",)
     search_text = ("slug", "name")
+    sortable_by = None  # few rows
     may_add = True
     editable = EDITABLE
     fields = (
@@ -58,9 +59,12 @@ class AcceleratorAdmin(ConsoleAdmin):
     list_select_related = ("account", "plan", "pod", "host")
     ordering = ("-created_at", "-id")
     search_ids = ("pk", "account_id", "host_id")
-    search_exact = ("account__slug", "name")
+    search_exact = ("account__slug",)
+    search_prefix = ("name",)
     search_text = ("name",)
-    search_help_text = "The id of an accelerator, account or host; an account's slug; or a part of a name."
+    search_help_text = (
+        "The id of an accelerator, account or host; an account's slug; the beginning of a name, or a part of a new one's."
+    )
     fieldsets = (
         (None, {"fields": ("name", "account", "shown_state", "power", "shown_addresses", "links", "created_at")}),
         ("Preemption", {"fields": ("preemptible", ("preempt_at", "preempt_reason"), "preempted_at")}),

@@ -252,6 +252,8 @@ MISHAPS_REMEMBERED_S = env.number("MCP_MISHAPS_REMEMBERED_S", 3600)
 PREEMPT_NOTICE_S = env.number("MCP_PREEMPT_NOTICE_S", 120)
 PREEMPT_STOP_S = 40.0
 PREEMPT_LOOK_S = 15.0
+# How old the sums over the fleet may be that pages and metrics show (0: always read anew).
+SUMS_S = env.number("MCP_SUMS_S", 10, 0)
 THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),

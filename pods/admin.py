@@ -130,6 +130,7 @@ class HostAdmin(ConsoleAdmin):
     list_select_related = ("pod",)
     search_ids = ("pk", "pod_id")
     search_exact = ("pod__slug", "address")
+    search_prefix = ("name",)
     search_text = ("name", "address", "duty_reason")
     ordering = ("name", "id")
     fieldsets = (
@@ -309,6 +310,7 @@ class ImageCopyAdmin(ConsoleAdmin):
 class NetworkAdmin(ConsoleAdmin):
     """Networks of pods."""
 
+    sortable_by = None  # few rows
     list_display = ("slug", "pod", "cidr", "gateway", "range_first", "range_last", "bridge")
     list_filter = ("pod",)
     list_select_related = ("pod",)

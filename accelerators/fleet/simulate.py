@@ -176,17 +176,24 @@ def _counted(row: Accelerator) -> dict[str, int]:
     return {"accelerators": 1, "memory_mib": row.memory_mib, "vcpus": -(-row.cpu_m // 1000), "disk_gib": row.disk_gib}
 
 
-def _write_site(
-    site: Site, makers: Makers, chronicler: Chronicler, findings: list[DriftFinding], refused: list[Refusal]
-) -> None:
+def _write_site(site: Site, makers: Makers, chronicler: Chronicler, findings: list[DriftFinding], refused: list[Refusal]) -> None:
     """The machines' files before the commit: a host in the database has its machine."""
     crowd, chronicle = makers.crowd, chronicler.chronicle
     chronicle.audit += chronicler.enrolments()
     chronicle.in_order()
     copies = [ImageCopy(image=image, host=m.host) for m in site.machines for image in m.images.values()]
     stages: list[list[Model]] = [
-        [site.pod], [site.network], [m.host for m in site.machines], copies, [g.row for g in crowd.guests], crowd.allocations,
-        crowd.addresses, crowd.tags, chronicle.operations, findings, refused,
+        [site.pod],
+        [site.network],
+        [m.host for m in site.machines],
+        copies,
+        [g.row for g in crowd.guests],
+        crowd.allocations,
+        crowd.addresses,
+        crowd.tags,
+        chronicle.operations,
+        findings,
+        refused,
     ]  # type: ignore[list-item]  # lists of different models, each of one
     with transaction.atomic():
         for rows in stages:

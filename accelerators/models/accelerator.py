@@ -82,7 +82,11 @@ class Accelerator(models.Model):
             models.Index(fields=["-created_at", "-id"], name="accelerator_newest"),
             # The console's lists, by what few accelerators are; of those that run any newest ones will do.
             models.Index(fields=["state", "-created_at", "-id"], name="accelerator_not_running", condition=~Q(state="running")),
-            models.Index(fields=["-created_at", "-id"], name="accelerator_unseen", condition=Q(power_observed="unknown")),
+            models.Index(
+                fields=["power_observed", "-created_at", "-id"],
+                name="accelerator_not_seen_running",
+                condition=~Q(power_observed="running"),
+            ),
             models.Index(fields=["pod", "-created_at", "-id"], name="accelerator_newest_in_pod"),
             models.Index(fields=["name"], name="accelerator_by_name", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["host"], name="accelerator_on_host", condition=~Q(state="deleted")),

@@ -117,15 +117,16 @@ class ConsoleAdmin(AnyAdmin):
 
     def _found(self, term: str) -> set[Any]:
         """Keys of what fits. One query a question: put together with OR, the database would read the whole table."""
-        rows = self.model._default_manager.order_by(*(self.model._meta.ordering or ["-pk"]))
+        rows = self.model._default_manager.order_by("-pk")  # newest first: keys grow with time
         as_id = _uuid(term)
         questions = [Q(**{name: as_id}) for name in self.search_ids] if as_id is not None else []
         questions += [Q(**{name: term}) for name in self.search_exact if self._takes(name, term)]
         if as_id is None:
             questions += [Q(**{f"{name}__startswith": term}) for name in self.search_prefix]
             if self.search_text:
-                newest = rows.values("pk")[:SEARCH_DEPTH]
-                questions.append(Q(pk__in=newest) & _any([f"{name}__icontains" for name in self.search_text], term))
+                oldest = rows.values_list("pk", flat=True)[SEARCH_DEPTH : SEARCH_DEPTH + 1].first()
+                among = Q(pk__gt=oldest) if oldest is not None else Q()
+                questions.append(among & _any([f"{name}__icontains" for name in self.search_text], term))
         return {key for question in questions for key in rows.filter(question).values_list("pk", flat=True)[:SEARCH_MOST]}
 
     def _takes(self, name: str, term: str) -> bool:

@@ -24,7 +24,7 @@ from django.db import connections
 from accelerators.fleet.simulate import FleetWish, simulate
 from pods.services.fleet_cache import fleet_cache
 from tests.bench.results import Result
-from tests.growth.asks import Ask, every_ask
+from tests.growth.asks import WHOLE, Ask, every_ask
 from tests.growth.measure import Clients, queries, seconds
 from tests.growth.subjects import Subjects
 
@@ -116,7 +116,7 @@ def _made(directory: Path, name: str, size: int) -> Place:
         world = simulate(FleetWish(hosts=size // 10, accelerators=size, pods=PODS, state_dir=directory / name))
         subjects = Subjects(world)
         place.clients = subjects.clients()
-        place.asks = {ask.name: ask for ask in every_ask(subjects)}
+        place.asks = {ask.name: ask for ask in every_ask(subjects) if ask.name not in WHOLE}
     connections["default"] = usual
     return place
 
@@ -148,7 +148,9 @@ def _told(compared: list[Compared], sizes: dict[str, int]) -> list[Result]:
     lines = [_line(f"growth {one.name}", one) for one in worst[:SHOWN] + [one for one in more if one not in worst[:SHOWN]]]
     ratios = [one.ratio for one in compared]
     over = sum(one.ratio > GOAL for one in compared)
-    shown = f"{len(compared)} requests at {sizes['large']} over {sizes['small']} accelerators; {over} over the goal, the worst counts"
+    shown = (
+        f"{len(compared)} requests at {sizes['large']} over {sizes['small']} accelerators; {over} over the goal, the worst counts"
+    )
     return [
         Result("growth.time", round(max(ratios), 2), "x", len(compared), round(statistics.median(ratios), 2),
                round(sorted(ratios)[int(0.95 * (len(ratios) - 1))], 2), goal=GOAL, note=shown),

@@ -169,5 +169,3 @@ def _signed_in(person: User) -> Client:
     client = Client()
     client.force_login(person)
     return client
-
-

@@ -30,5 +30,7 @@ def test_no_request_makes_more_queries_in_a_larger_fleet(tmp_path: Path, setting
     assert len(small) > 250
     simulate(FleetWish(hosts=100, accelerators=2_000, pods=3, state_dir=tmp_path, seed=2))
     large = _cost(clients, asks)
-    grown = [f"{name}: {len(small[name])} queries, then {len(large[name])}" for name in small if len(large[name]) > len(small[name])]
+    grown = [
+        f"{name}: {len(small[name])} queries, then {len(large[name])}" for name in small if len(large[name]) > len(small[name])
+    ]
     assert grown == []

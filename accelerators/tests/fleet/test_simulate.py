@@ -106,7 +106,9 @@ def test_each_is_as_its_last_operation_left_it(fleet: str) -> None:
     assert created.count() == ACCELERATORS
     assert created.filter(state=OperationState.FAILED).count() == Accelerator.objects.filter(state=State.FAILED).count()
     at_work = set(Operation.objects.filter(state__in=sorted(ACTIVE)).values_list("target_id", flat=True))
-    passing = Accelerator.objects.filter(state__in=["provisioning", "starting", "stopping", "restarting", "deleting", "restoring"])
+    passing = Accelerator.objects.filter(
+        state__in=["provisioning", "starting", "stopping", "restarting", "deleting", "restoring"]
+    )
     assert at_work == set(passing.values_list("pk", flat=True))
     for operation in Operation.objects.filter(state=OperationState.SUCCEEDED)[:50]:
         assert [step.state for step in operation.steps] == ["done"] * len(operation.steps)
