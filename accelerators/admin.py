@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -40,7 +40,7 @@ class PlanAdmin(ConsoleAdmin):
     list_filter = ("active", "preemptible", "kind")
     search_ids = ("pk",)
     search_text = ("slug", "name")
-    sortable_by = None  # few rows
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
     may_add = True
     editable = EDITABLE
     fields = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -24,12 +24,6 @@ from pods.services.sums import copies_by_image, live_by_pod, total
 from pods.states import DUTY_TRANSITIONS, HostDuty, PodState
 
 
-if TYPE_CHECKING:
-    AnyList = ChangeList[Any]
-else:
-    AnyList = ChangeList  # generic for the type checker only
-
-
 def _pod(state: PodState, words: str) -> Callable[[HttpRequest, Any], str]:
     def run(request: HttpRequest, row: Pod) -> str:
         set_pod_state(actor=operator_of(request), pod=row, state=state)
@@ -38,7 +32,7 @@ def _pod(state: PodState, words: str) -> Callable[[HttpRequest, Any], str]:
     return run
 
 
-class PodList(AnyList):
+class PodList(ChangeList):
     """Each row with the sums over its hosts, read once for all."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -68,7 +62,7 @@ class PodAdmin(ConsoleAdmin):
         Verb("close", "Close", _pod(PodState.CLOSED, "is closed."), lambda row: row.state != PodState.CLOSED, danger=True),
     )
 
-    sortable_by = None  # few rows
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PodList]:
         """Rows with their sums."""
@@ -232,7 +226,7 @@ def _offer(state: str, words: str) -> Callable[[HttpRequest, Any], str]:
     return run
 
 
-class ImageList(AnyList):
+class ImageList(ChangeList):
     """Each row with how many hosts have it, counted once for all."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -275,7 +269,7 @@ class ImageAdmin(ConsoleAdmin):
         ),
     )
 
-    sortable_by = None  # few rows
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ImageList]:
         """Rows with the number of their copies."""
@@ -310,7 +304,7 @@ class ImageCopyAdmin(ConsoleAdmin):
 class NetworkAdmin(ConsoleAdmin):
     """Networks of pods."""
 
-    sortable_by = None  # few rows
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
     list_display = ("slug", "pod", "cidr", "gateway", "range_first", "range_last", "bridge")
     list_filter = ("pod",)
     list_select_related = ("pod",)

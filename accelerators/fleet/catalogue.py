@@ -17,7 +17,7 @@ LONG_AGO = datetime(2008, 5, 1, tzinfo=UTC)
 VERSION = "simulated"  # by which the doctor knows that no file is missing
 
 # slug, kind, memory MiB, processors, disk GiB, processes, $ a month, traits, preemptible, share of what is sold
-PLANS = [
+PLANS: list[tuple[str, str, int, str, int, int, str, list[str], bool, float]] = [
     ("zone-256m", "zone", 256, "1", 5, 256, "19.90", [], False, 18.0),
     ("zone-512m", "zone", 512, "1", 10, 512, "45.00", [], False, 16.0),
     ("zone-1g", "zone", 1024, "1", 15, 512, "125.00", [], False, 18.0),
@@ -33,7 +33,7 @@ PLANS = [
     ("vm-8g", "vm", 8192, "4", 160, 2048, "1080.00", [], False, 1.5),
 ]
 # slug, kind, os, least memory MiB, traits
-IMAGES = [
+IMAGES: list[tuple[str, str, str, int, list[str]]] = [
     ("debian-12", "zone", "Debian 12", 128, []),
     ("debian-12-web", "zone", "Debian 12 with nginx", 256, []),
     ("busybox", "zone", "BusyBox", 16, []),
@@ -74,18 +74,16 @@ class Catalogue:
 
 def make_catalogue() -> Catalogue:
     """Plans and images, made where they are missing; what is there stays as it is."""
-    shares = {_plan(position, *line[:-1]): line[-1] for position, line in enumerate(PLANS)}
+    shares = {_plan(position, line): line[-1] for position, line in enumerate(PLANS)}
     images: dict[str, list[Image]] = {"zone": [], "vm": []}
     for line in IMAGES:
         images[line[1]].append(_image(*line))
     return Catalogue(shares, images)
 
 
-def _plan(
-    position: int, slug: str, kind: str, memory: int, vcpus: str, disk: int, processes: int, monthly: str, traits: list[str],
-    preemptible: bool,
-) -> Plan:  # fmt: skip
+def _plan(position: int, line: tuple[str, str, int, str, int, int, str, list[str], bool, float]) -> Plan:
     """As on the ladder that every installation begins with; a year costs ten months."""
+    slug, kind, memory, vcpus, disk, processes, monthly, traits, preemptible, _ = line
     price = Decimal(monthly)
     return Plan.objects.get_or_create(
         slug=slug,

@@ -95,7 +95,7 @@ class Chronicler:
     def _operation(self, guest: Guest, kind: str, at: datetime, fence: int, *, at_work: bool) -> Operation:
         row = guest.row
         failed = kind == CREATE and row.state == S.FAILED
-        state = OperationState.FAILED if failed else OperationState.SUCCEEDED
+        state = OperationState.FAILED.value if failed else OperationState.SUCCEEDED.value
         end = None if at_work else at + timedelta(seconds=0.3 + self._draw.chance.expovariate(0.4))
         operation = Operation(
             id=self._draw.id_at(at), kind=kind, account_id=row.account_id, actor=guest.order.tenant.owner,
@@ -119,12 +119,12 @@ class Chronicler:
     def _leave_at_work(self, guest: Guest, operation: Operation) -> None:
         """Queued; or, where its host does not answer, waiting for an operator."""
         operation.started_at, operation.progress, operation.fence, operation.attempt = None, 0, 0, 0
-        operation.state, operation.message = OperationState.QUEUED, "Waiting for its turn."
+        operation.state, operation.message = OperationState.QUEUED.value, "Waiting for its turn."
         for record in operation.journal:
             record.update(state=StepState.PENDING.value, attempt=0, started_at=None, finished_at=None)
         if guest.machine is not None and guest.machine.state.down:
             title = kind_named(operation.kind).title
-            operation.state, operation.error_code = OperationState.NEEDS_ATTENTION, "gear.unreachable"
+            operation.state, operation.error_code = OperationState.NEEDS_ATTENTION.value, "gear.unreachable"
             operation.error_message = f"{title}: The host does not answer."
             operation.operator_detail, operation.error_retryable = guest.machine.host.last_error, True
 
@@ -145,14 +145,15 @@ class Chronicler:
         self._event(operation, end, told, words)
         took = (end - at).total_seconds()
         title = kind_named(kind).title
-        self._event(operation, end, f"operation.{operation.state.value}", f"{title}: {operation.state.value} after {took:.1f} s.")
+        self._event(operation, end, f"operation.{operation.state}", f"{title}: {operation.state} after {took:.1f} s.")
 
     def _event(self, operation: Operation, at: datetime, kind: str, message: str) -> None:
         self.chronicle.events.append(
-            dict(
-                at=at, account_id=operation.account_id, kind=kind, target_type="accelerator", target_id=operation.target_id,
-                target_name=operation.target_name, operation_id=operation.pk, actor=operation.actor, message=message,
-            )
+            {
+                "at": at, "account_id": operation.account_id, "kind": kind, "target_type": "accelerator",
+                "target_id": operation.target_id,
+                "target_name": operation.target_name, "operation_id": operation.pk, "actor": operation.actor, "message": message,
+            }
         )  # fmt: skip
 
     def _audit(self, guest: Guest, operation: Operation) -> None:
@@ -161,11 +162,11 @@ class Chronicler:
         if operation.kind == CREATE:
             changes = {"count": guest.order.count, "plan": guest.order.plan.slug, "image": str(guest.order.image)}
         self.chronicle.audit.append(
-            dict(
-                at=operation.created_at, actor=operation.actor, account_id=row.account_id, source="192.0.2.7",
-                request_id=f"{operation.pk.int >> 64:016x}", action=operation.kind, target_type="accelerator",
-                target_id=str(row.pk), target_name=row.name, operation_id=operation.pk, changes=changes,
-            )
+            {
+                "at": operation.created_at, "actor": operation.actor, "account_id": row.account_id, "source": "192.0.2.7",
+                "request_id": f"{operation.pk.int >> 64:016x}", "action": operation.kind, "target_type": "accelerator",
+                "target_id": str(row.pk), "target_name": row.name, "operation_id": operation.pk, "changes": changes,
+            }
         )  # fmt: skip
 
     def enrolments(self) -> Iterator[Line]:
@@ -178,10 +179,10 @@ class Chronicler:
 
 
 def _by_operator(action: str, at: datetime, what: str, key: str, name: str, changes: dict[str, Any]) -> Line:
-    return dict(
-        at=at, actor="system", source="simulate", action=action, target_type=what, target_id=key, target_name=name,
-        changes=changes,
-    )  # fmt: skip
+    return {
+        "at": at, "actor": "system", "source": "simulate", "action": action, "target_type": what, "target_id": key,
+        "target_name": name, "changes": changes,
+    }  # fmt: skip
 
 
 def _journal(kind: str, began: datetime, ended: datetime, *, failed: bool) -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ from pods.states import HostDuty, PodState, SpotUse
 DRIVER = "simulated"
 PLACES = [
     ("ams", "Amsterdam", "Europe/Amsterdam"), ("fra", "Frankfurt", "Europe/Berlin"), ("lon", "London", "Europe/London"),
-    ("nyc", "New York", "America/New_York"), ("sfo", "San Francisco", "America/Los_Angeles"), ("sin", "Singapore", "Asia/Singapore"),
+    ("nyc", "New York", "America/New_York"), ("sfo", "San Francisco", "America/Los_Angeles"),
+    ("sin", "Singapore", "Asia/Singapore"),
     ("tyo", "Tokyo", "Asia/Tokyo"), ("syd", "Sydney", "Australia/Sydney"),
 ]  # fmt: skip
 NIGHTS = ["mon-fri 19:00-07:00", "sat,sun 00:00-24:00"]

@@ -16,8 +16,14 @@ from accounts.models.account import DEFAULT_LIMITS
 from accounts.permissions import Role
 
 ROLES = {Role.ADMIN: 0.3, Role.OPERATOR: 0.4, Role.VIEWER: 0.2, Role.BILLING: 0.1}
-FIRST = "Ada Alan Barbara Claude Donald Edsger Frances Grace Hedy Ivan Joan Ken Leslie Margaret Niklaus Radia Tony".split()
-TRADES = "Pictures Games Travel Books Foods Labs Media Sports Maps Music Post Robotics Shoes Software Tools Weather".split()
+FIRST = (
+    "Ada", "Alan", "Barbara", "Claude", "Donald", "Edsger", "Frances", "Grace", "Hedy", "Ivan", "Joan", "Ken", "Leslie",
+    "Margaret", "Niklaus", "Radia", "Tony",
+)  # fmt: skip
+TRADES = (
+    "Pictures", "Games", "Travel", "Books", "Foods", "Labs", "Media", "Sports", "Maps", "Music", "Post", "Robotics", "Shoes",
+    "Software", "Tools", "Weather",
+)  # fmt: skip
 STATES = {Account.State.SUSPENDED: 0.01}
 # One account in so many has a second person's worth of everything.
 LARGEST = 0.006
@@ -116,8 +122,8 @@ def _api_key(draw: Draw, account: Account, owner: User, number: int) -> ApiKey:
     key = draw.id_at(account.created_at)
     return ApiKey(
         id=key, account=account, user=owner, name=f"deploy-{number + 1}", scopes=["*"],
-        prefix=f"mcp_{draw.chance.randbytes(3).hex()}", digest=hashlib.sha256(key.bytes).hexdigest(), created_at=account.created_at,
-        last_used_at=draw.ago(timedelta(days=60)), last_used_from="192.0.2.7",
+        prefix=f"mcp_{draw.chance.randbytes(3).hex()}", digest=hashlib.sha256(key.bytes).hexdigest(),
+        created_at=account.created_at, last_used_at=draw.ago(timedelta(days=60)), last_used_from="192.0.2.7",
     )  # fmt: skip
 
 

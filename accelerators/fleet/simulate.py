@@ -5,10 +5,9 @@ from __future__ import annotations
 import gc
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from math import ceil
 from pathlib import Path
 from uuid import UUID
@@ -182,7 +181,7 @@ def _write_site(site: Site, makers: Makers, chronicler: Chronicler, findings: li
     chronicle.audit += chronicler.enrolments()
     chronicle.in_order()
     copies = [ImageCopy(image=image, host=m.host) for m in site.machines for image in m.images.values()]
-    stages: list[list[Model]] = [
+    stages: list[Sequence[Model]] = [
         [site.pod],
         [site.network],
         [m.host for m in site.machines],
@@ -194,7 +193,7 @@ def _write_site(site: Site, makers: Makers, chronicler: Chronicler, findings: li
         chronicle.operations,
         findings,
         refused,
-    ]  # type: ignore[list-item]  # lists of different models, each of one
+    ]
     with transaction.atomic():
         for rows in stages:
             write(rows)

@@ -96,7 +96,7 @@ def strangers(draw: Draw, site: Site) -> Iterator[DriftFinding]:
             continue
         name = "by-hand"
         machine.state.guests[name] = GuestState(name=name, guest_id=None, limits=Limits(256, 1.0, 1.0, 512), running=True)
-        found = {"power": "running", "addresses": [], "guest_id": None}
+        found: dict[str, Any] = {"power": "running", "addresses": [], "guest_id": None}
         yield _finding(
             draw, machine, Stray(FindingKind.UNKNOWN_GUEST, f"{name} is running and was not made by MCP.", {}, found), name, None
         )
@@ -137,7 +137,8 @@ def refusals(draw: Draw, site: Site, tenants: list[Tenant], plans: list[Plan], a
 def _no_room(draw: Draw, site: Site) -> Explanation:
     """Every host ruled out by something."""
     left = len(site.holding)
-    removed, short = {}, {}
+    removed: dict[str, int] = {}
+    short: dict[str, int] = {}
     for mask, into in (("state", removed), ("kind", removed), ("traits", removed), ("cpu", short), ("disk", short)):
         into[mask] = int(left * draw.chance.random() * 0.4)
         left -= into[mask]

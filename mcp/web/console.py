@@ -67,7 +67,7 @@ class ConsoleAdmin(AnyAdmin):
     # Nothing that reads a whole table: no counts of all rows, none beside the filters, no order that no index has.
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    sortable_by: Sequence[str] | None = ()
+    sortable_by: ClassVar[tuple[str, ...] | None] = ()
     list_per_page = 50
     list_max_show_all = 0
     paginator = BoundedPaginator

@@ -1,7 +1,8 @@
 """growth: what every GET costs at 100,000 accelerators, over the same at 1,000. Real PostgreSQL, in-process test clients.
 
 Two databases, each filled by `simulate`; each request is sent to both in turns, and compared at the medians. Pages have
-ten rows in both, and both fleets stand in as many pods, so that what is compared is the same page.
+ten rows in both, and both fleets stand in as many pods, so that what is compared is the same page. That queries do not
+become more is a matter of tests/growth, which asks about the same things twice.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.cache import cache
 from django.core.management import call_command
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from accelerators.fleet.simulate import FleetWish, simulate
 from pods.services.fleet_cache import fleet_cache
@@ -35,6 +37,8 @@ PODS = 40
 SIZES = {"small": 1_000, "large": 100_000}
 ROUNDS, SAMPLES = 2, 4
 AGAIN = 6
+# What takes so long need not be measured often; what the database ends takes for ever.
+LONG_S, FOR_EVER_S = 2.0, 60.0
 SHOWN = 12
 
 
@@ -78,7 +82,7 @@ class Compared:
     @property
     def grown(self) -> bool:
         """Whether it misses the goal."""
-        return self.ratio > GOAL or self.queries[1] > self.queries[0]
+        return self.ratio > GOAL
 
 
 def run(directory: Path) -> list[Result]:
@@ -87,7 +91,7 @@ def run(directory: Path) -> list[Result]:
     logging.getLogger("django.request").setLevel(logging.ERROR)  # addresses that are not for GET are expected
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
     for page in admin.site._registry.values():
-        page.list_per_page = 10
+        type(page).list_per_page = 10
     usual = connections["default"]
     sizes = {**SIZES, "large": int(os.environ.get("MCP_GROWTH_LARGE", SIZES["large"]))}
     places = {name: _made(directory, name, size) for name, size in sizes.items()}
@@ -129,11 +133,17 @@ def _compared(name: str, places: dict[str, Place], rounds: int = ROUNDS) -> Comp
         for which, place in places.items():
             with place.entered():
                 ask = place.asks[name]
-                asked = queries(place.clients, ask)
+                began = time.perf_counter()
+                try:
+                    asked = queries(place.clients, ask)
+                except DatabaseError:  # it took longer than the database waits for anybody
+                    place.connection.close()
+                    return Compared(name, times["small"] or [FOR_EVER_S], [FOR_EVER_S], (0, 0))
                 if asked is None:
                     return None
                 counts[which] = len(asked)
-                times[which] += [seconds(place.clients, ask) for _ in range(SAMPLES)]
+                took = (time.perf_counter() - began) / 2
+                times[which] += [took] if took > LONG_S else [seconds(place.clients, ask) for _ in range(SAMPLES)]
     return Compared(name, times["small"], times["large"], (counts["small"], counts["large"]))
 
 
@@ -144,8 +154,7 @@ def _again(one: Compared, places: dict[str, Place]) -> Compared:
 
 def _told(compared: list[Compared], sizes: dict[str, int]) -> list[Result]:
     worst = sorted(compared, key=lambda one: -one.ratio)
-    more = [one for one in compared if one.queries[1] > one.queries[0]]
-    lines = [_line(f"growth {one.name}", one) for one in worst[:SHOWN] + [one for one in more if one not in worst[:SHOWN]]]
+    lines = [_line(f"growth {one.name}", one) for one in worst[:SHOWN]]
     ratios = [one.ratio for one in compared]
     over = sum(one.ratio > GOAL for one in compared)
     shown = (
@@ -154,7 +163,6 @@ def _told(compared: list[Compared], sizes: dict[str, int]) -> list[Result]:
     return [
         Result("growth.time", round(max(ratios), 2), "x", len(compared), round(statistics.median(ratios), 2),
                round(sorted(ratios)[int(0.95 * (len(ratios) - 1))], 2), goal=GOAL, note=shown),
-        Result("growth.queries", len(more), "", len(compared), 0, 0, goal=0, note="requests that make more queries"),
         *lines,
     ]  # fmt: skip
 

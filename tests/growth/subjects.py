@@ -32,13 +32,13 @@ class Subjects:
     @cached_property
     def account(self) -> Account:
         """With about USUAL accelerators."""
-        counted = self._accounts.filter(n__gte=USUAL).order_by("n", "slug")
-        return counted.first() or self.largest
+        found: Account | None = self._accounts.filter(n__gte=USUAL).order_by("n", "slug").first()
+        return found or self.largest
 
     @cached_property
     def largest(self) -> Account:
         """The account with most accelerators."""
-        found = self._accounts.order_by("-n", "slug").first()
+        found: Account | None = self._accounts.order_by("-n", "slug").first()
         assert found is not None, f"there is no world {self.world}"
         return found
 
@@ -139,7 +139,8 @@ class Subjects:
         """A row for the console's page about it: of the fleet where it is known, else the first there is."""
         known: Mapping[type[Model], Callable[[], Model]] = {
             Account: lambda: self.account, Accelerator: lambda: self.accelerator, Operation: lambda: self.operation,
-            Host: lambda: self.host, Pod: lambda: self.pod, DriftFinding: lambda: self.finding, Plan: lambda: self.accelerator.plan,
+            Host: lambda: self.host, Pod: lambda: self.pod, DriftFinding: lambda: self.finding,
+            Plan: lambda: self.accelerator.plan,
             Image: lambda: self.accelerator.image, User: lambda: self.member.user, Membership: lambda: self.member,
         }  # fmt: skip
         return known[model]() if model in known else model._default_manager.order_by("pk").first()
@@ -147,7 +148,7 @@ class Subjects:
     def words_for(self, model: type[Model]) -> list[str]:
         """What an operator might look for in a list of the console: an id, and a part of a name."""
         row = self.row_of(model)
-        return [str(self.account.pk), "web"] if row is None else [str(row.pk), "web"]
+        return [str(self.account.pk), "web"] if row is None else [str(row.pk), str(row)[:4]]
 
     def clients(self) -> dict[str, Client | APIClient]:
         """Who asks: a customer and an operator by key, a person and staff by session; and the largest account's."""
