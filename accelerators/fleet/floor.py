@@ -112,3 +112,9 @@ def _take(machine: Machine, plan: Plan) -> None:
     host.used_disk_gib += need.disk_gib
     host.guests += 1
     host.next_uid_slot += 1
+
+
+def leave_idle_room(machine: Machine, plan: Plan) -> None:
+    """Give processor and memory of a preemptible guest back; its disk stays."""
+    machine.host.spot_cpu_m -= need_of(plan).cpu_m
+    machine.host.spot_memory_mib -= need_of(plan).memory_mib

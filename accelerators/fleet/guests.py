@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerators.fleet.catalogue import key_of, need_of
 from accelerators.fleet.draw import Draw
-from accelerators.fleet.floor import Floor, Spot
+from accelerators.fleet.floor import Floor, Spot, leave_idle_room
 from accelerators.fleet.machines import Machine, Site
 from accelerators.fleet.orders import Order
 from accelerators.models import Accelerator, Plan, Tag
@@ -23,6 +23,8 @@ LIVES = {
     State.STARTING: 0.001, State.STOPPING: 0.001, State.RESTARTING: 0.001, State.DELETING: 0.002, State.RESTORING: 0.001,
 }  # fmt: skip
 OFF = (State.STOPPED, State.TRASHED, State.FAILED, State.DELETED, State.STOPPING, State.DELETING)
+# A preemptible one that does not run keeps its disk only.
+GAVE_BACK = (State.STOPPED, State.TRASHED)
 HOLDING_NOTHING = (State.FAILED, State.DELETED)
 TRASH = timedelta(days=7)
 
@@ -117,6 +119,8 @@ class Makers:
         _resize(guest.row, plan)
         if not grouped:
             guest.row.group, guest.row.spread, guest.row.spread_limit, guest.row.spread_policy = "", "none", 1, "required"
+        if plan.preemptible and guest.row.state in GAVE_BACK:
+            leave_idle_room(spot.machine, plan)
         guest.row.host, guest.row.uid_slot = spot.machine.host, spot.machine.host.next_uid_slot - 1
         spot.machine.images[key_of(guest.order.image)] = guest.order.image
         self.crowd.allocations.append(self._allocation(guest, spot))
@@ -125,9 +129,11 @@ class Makers:
 
     def _allocation(self, guest: Guest, spot: Spot) -> Allocation:
         row = guest.row
+        gone = row.preemptible and row.state in GAVE_BACK
         return Allocation(
             id=self._draw.id_at(row.created_at), holder_id=row.pk, account_id=row.account_id, host=spot.machine.host,
-            pod=self._site.pod, cpu_m=row.cpu_m, memory_mib=row.memory_mib, disk_gib=row.disk_gib, uid_slot=row.uid_slot,
+            pod=self._site.pod, cpu_m=0 if gone else row.cpu_m, memory_mib=0 if gone else row.memory_mib,
+            disk_gib=row.disk_gib, uid_slot=row.uid_slot,
             kind=row.kind, image_id=row.image_id,
             required_traits=sorted({*guest.plan.required_traits, *guest.order.image.required_traits}),
             forbidden_traits=guest.plan.forbidden_traits, group=f"{row.account_id}:{row.group}" if row.group else "",

@@ -41,7 +41,8 @@ class Stray:
 
 def stray(draw: Draw, guests: list[Guest]) -> Iterator[DriftFinding]:
     """Lead some running guests astray, on their machines too, and report each as a reconciler would."""
-    running = [g for g in guests if g.row.state == State.RUNNING and g.machine is not None and not g.machine.state.down]
+    firm = [guest for guest in guests if guest.row.state == State.RUNNING and not guest.row.preemptible]
+    running = [guest for guest in firm if guest.machine is not None and not guest.machine.state.down]
     ways = [_stopped, _squeezed, _unguarded, _missing]
     for number, guest in enumerate(draw.chance.sample(running, _some(len(running), len(ways)))):
         machine = guest.machine
