@@ -19,8 +19,8 @@ from tests.growth.subjects import Subjects
 
 URLS = "mcp.urls"
 API = "/api/v1"
-# In the schema beside what selects: `limit` and `cursor` say how much and where, and are asked for on their own.
-PLACES = ("limit", "cursor")
+# In the schema beside what selects: how much, where, and in which form (a stream of events stays open).
+PLACES = ("limit", "cursor", "format")
 CHOICES = re.compile(r"One or several of (.+), separated by commas\.")
 # Pages that change something at once or lead elsewhere, by the name of their address.
 NOT_PAGES = {
@@ -200,7 +200,7 @@ def _lists(staff: Client, url: str, words: Sequence[str]) -> Iterator[Ask]:
         if len(pairs) != 1:
             continue
         (name, value) = pairs[0]
-        label = name if "__id__" in name else f"{name}={value}"
+        label = name if "__id__" in name or name == "p" else f"{name}={value}"
         if label not in seen:
             seen.add(label)
             yield Ask(f"{url}?{label}", "staff", f"{url}?{urlencode(pairs)}")

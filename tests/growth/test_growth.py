@@ -13,7 +13,7 @@ from tests.growth.asks import Ask, every_ask
 from tests.growth.measure import Clients, queries
 from tests.growth.subjects import Subjects
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(900)]
 
 
 def _cost(clients: Clients, asks: list[Ask]) -> dict[str, list[str]]:
