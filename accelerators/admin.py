@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Field
@@ -42,6 +42,7 @@ class PlanAdmin(ConsoleAdmin):
     list_filter = ("active", "preemptible", "kind")
     search_ids = ("pk",)
     search_text = ("slug", "name")
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
     may_add = True
     editable = EDITABLE
     fields = (
@@ -64,9 +65,12 @@ class AcceleratorAdmin(ConsoleAdmin):
     list_select_related = ("account", "plan", "pod", "host")
     ordering = ("-created_at", "-id")
     search_ids = ("pk", "account_id", "host_id")
-    search_exact = ("account__slug", "name")
+    search_exact = ("account__slug",)
+    search_prefix = ("name",)
     search_text = ("name",)
-    search_help_text = "The id of an accelerator, account or host; an account's slug; or a part of a name."
+    search_help_text = (
+        "The id of an accelerator, account or host; an account's slug; the beginning of a name, or a part of a new one's."
+    )
     fieldsets = (
         (None, {"fields": ("name", "account", "shown_state", "power", "shown_addresses", "links", "created_at")}),
         ("Preemption", {"fields": ("preemptible", ("preempt_at", "preempt_reason"), "preempted_at")}),

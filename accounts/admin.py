@@ -15,6 +15,7 @@ from accounts.models import Account, AccountLimit, ApiKey, Membership, SshKey, U
 from accounts.services.accounts import open_account, set_account_state
 from accounts.services.members import add_member, change_role, remove_member
 from mcp.web.console import ConsoleAdmin, Verb, badge
+from mcp.web.paging import BoundedPaginator
 
 if TYPE_CHECKING:
     LimitBase = admin.TabularInline[AccountLimit, Account]
@@ -71,7 +72,7 @@ class AccountAdmin(ConsoleAdmin):
     list_display = ("slug", "name", "shown_state", "currency", "created_at")
     list_filter = ("state",)
     search_ids = ("pk",)
-    search_exact = ("slug",)
+    search_prefix = ("slug",)
     search_text = ("slug", "name")
     editable = ("name", "time_zone", "currency")
     may_add = True
@@ -146,7 +147,13 @@ class UserAdmin(PeopleBase):
     list_display = ("username", "email", "is_staff", "is_active", "last_login")
     list_filter = ("is_staff", "is_active")
     list_per_page = 50
+    search_fields = ("username__startswith", "email__startswith")
+    search_help_text = "The beginning of a user name or of an address of mail."
+    # As in ConsoleAdmin: nothing that reads the whole table.
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    paginator = BoundedPaginator
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),

@@ -264,6 +264,8 @@ MOVES_LOOK_S = env.number("MCP_MOVES_LOOK_S", 2, 0.1)
 # How long refused requests are kept, and how many of them.
 REFUSALS_KEPT_DAYS = env.number("MCP_REFUSALS_KEPT_DAYS", 30)
 REFUSALS_KEPT = int(env.number("MCP_REFUSALS_KEPT", 10_000))
+# How old the sums over the fleet may be that pages and metrics show (0: always read anew).
+SUMS_S = env.number("MCP_SUMS_S", 10, 0)
 THROTTLE_PER_MINUTE: dict[str, int] = {
     "read": int(env.number("MCP_THROTTLE_READ", 1200, 1)),
     "write": int(env.number("MCP_THROTTLE_WRITE", 300, 1)),

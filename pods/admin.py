@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Count, Field, Q, QuerySet, Sum
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Field
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -21,6 +22,7 @@ from pods.services.edit_host import edit_host
 from pods.services.edit_image import edit_image
 from pods.services.enrol import reprobe_host
 from pods.services.pod_state import set_pod_state
+from pods.services.sums import copies_by_image, live_by_pod, total
 from pods.states import DUTY_TRANSITIONS, HostDuty, PodState
 from pods.web.fields import form_field, slug_of
 from pods.web.refusals import RefusalAdmin
@@ -36,6 +38,18 @@ def _pod(state: PodState, words: str) -> Callable[[HttpRequest, Any], str]:
         return f"The pod {row} {words}"
 
     return run
+
+
+class PodList(ChangeList):
+    """Each row with the sums over its hosts, read once for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """As `row.lines`."""
+        super().get_results(request)
+        sums = live_by_pod()
+        self.result_list: Any = list(self.result_list)
+        for row in self.result_list:
+            row.lines = sums.get(row.pk, [])
 
 
 @admin.register(Pod)
@@ -57,15 +71,11 @@ class PodAdmin(ConsoleAdmin):
         Verb("close", "Close", _pod(PodState.CLOSED, "is closed."), lambda row: row.state != PodState.CLOSED, danger=True),
     )
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With the sums over each pod's hosts, in the same query."""
-        live = ~Q(hosts__duty=HostDuty.RETIRED)
-        sums = {
-            f"sum_{name}": Sum(f"hosts__{name}", filter=live, default=0)
-            for name in ("guests", "used_memory_mib", "cap_memory_mib", "used_disk_gib", "cap_disk_gib")
-        }
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(sum_hosts=Count("hosts", filter=live), **sums)
-        return rows
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PodList]:
+        """Rows with their sums."""
+        return PodList
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Pod) -> SafeString:
@@ -76,23 +86,24 @@ class PodAdmin(ConsoleAdmin):
     @admin.display(description="hosts")
     def host_count(self, row: Any) -> SafeString:
         """A link to them."""
-        return format_html('<a href="../host/?pod__id__exact={}">{}</a>', row.pk, row.sum_hosts)
+        return format_html('<a href="../host/?pod__id__exact={}">{}</a>', row.pk, sum(line.hosts for line in row.lines))
 
     @admin.display(description="guests")
     def guest_count(self, row: Any) -> int:
         """On all hosts."""
-        return int(row.sum_guests)
+        return sum(line.guests for line in row.lines)
 
     @admin.display(description="memory")
     def memory(self, row: Any) -> SafeString:
         """Promised of what may be."""
-        used, cap = row.sum_used_memory_mib, row.sum_cap_memory_mib
+        used, cap = total(row.lines, "used_memory_mib"), total(row.lines, "cap_memory_mib")
         return bar(used, cap, f"{used / 1024:.1f} / {cap / 1024:.0f} GiB")
 
     @admin.display(description="disk")
     def disk(self, row: Any) -> SafeString:
         """Promised of what may be."""
-        return bar(row.sum_used_disk_gib, row.sum_cap_disk_gib, f"{row.sum_used_disk_gib} / {row.sum_cap_disk_gib} GiB")
+        used, cap = total(row.lines, "used_disk_gib"), total(row.lines, "cap_disk_gib")
+        return bar(used, cap, f"{used} / {cap} GiB")
 
     @admin.display(description="see")
     def links(self, row: Pod) -> SafeString:
@@ -130,6 +141,7 @@ class HostAdmin(ConsoleAdmin):
     list_select_related = ("pod",)
     search_ids = ("pk", "pod_id")
     search_exact = ("pod__slug", "address")
+    search_prefix = ("name",)
     search_text = ("name", "address", "duty_reason")
     ordering = ("name", "id")
     fieldsets = (
@@ -243,6 +255,18 @@ def _offer(state: str, words: str) -> Callable[[HttpRequest, Any], str]:
     return run
 
 
+class ImageList(ChangeList):
+    """Each row with how many hosts have it, counted once for all."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """As `row.copy_count`."""
+        super().get_results(request)
+        counted = copies_by_image()
+        self.result_list: Any = list(self.result_list)
+        for row in self.result_list:
+            row.copy_count = counted.get(row.pk, 0)
+
+
 @admin.register(Image)
 class ImageAdmin(ConsoleAdmin):
     """Images. New ones come from `manage.py image build`."""
@@ -274,14 +298,15 @@ class ImageAdmin(ConsoleAdmin):
         ),
     )
 
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
+
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         """Traits as words."""
         return form_field(db_field) or super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With how many hosts have it."""
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(copy_count=Count("copies"))
-        return rows
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ImageList]:
+        """Rows with the number of their copies."""
+        return ImageList
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Image) -> SafeString:
@@ -312,6 +337,7 @@ class ImageCopyAdmin(ConsoleAdmin):
 class NetworkAdmin(ConsoleAdmin):
     """Networks of pods."""
 
+    sortable_by: ClassVar[tuple[str, ...] | None] = None  # few rows
     list_display = ("slug", "pod", "cidr", "gateway", "range_first", "range_last", "bridge")
     list_filter = ("pod",)
     list_select_related = ("pod",)

@@ -29,12 +29,13 @@ from accounts.models import Account
 from accounts.services.limits import LimitUse, limits_with_use
 from mcp.api.changes import API, Outcome, accepted, carry_out
 from mcp.api.etag import demand_match, tag_of
-from mcp.api.filters import Filter, choice, filtered, flag, switch, text
+from mcp.api.filters import Filter, choice, filtered, flag, named, switch, text
 from mcp.api.paging import paged
 from mcp.api.schema import changing, listing, reading
 from mcp.api.views import one, parsed
 from mcp.errors import Gone, InvalidInput, NotFound
 from mcp.operations.models import Operation
+from pods.models import Pod
 
 ORDER = ("-created_at", "name", "memory_mib")
 HIDDEN = (State.DELETED, State.TRASHED)
@@ -45,7 +46,7 @@ FILTERS: dict[str, Filter] = {
     "name_contains": text("name__contains", "By a part of the name."),
     "plan": text("plan__slug", "By plan."),
     "image": text("image__slug", "By image slug."),
-    "pod": text("pod__slug", "By pod."),
+    "pod": named("pod", Pod, "slug", "By pod."),
     "group": text("group", "By group."),
     "protected": flag("protected", "By protection."),
 }

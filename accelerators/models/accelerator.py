@@ -80,6 +80,15 @@ class Accelerator(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["account", "-created_at", "-id"], name="accelerator_of_account"),
             models.Index(fields=["-created_at", "-id"], name="accelerator_newest"),
+            # The console's lists, by what few accelerators are; of those that run any newest ones will do.
+            models.Index(fields=["state", "-created_at", "-id"], name="accelerator_not_running", condition=~Q(state="running")),
+            models.Index(
+                fields=["power_observed", "-created_at", "-id"],
+                name="accelerator_not_seen_running",
+                condition=~Q(power_observed="running"),
+            ),
+            models.Index(fields=["pod", "-created_at", "-id"], name="accelerator_newest_in_pod"),
+            models.Index(fields=["name"], name="accelerator_by_name", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["host"], name="accelerator_on_host", condition=~Q(state="deleted")),
             models.Index(fields=["preempt_at"], name="accelerator_under_notice", condition=Q(preempt_at__isnull=False)),
             models.Index(fields=["preempted_at"], name="accelerator_preempted", condition=Q(preempted_at__isnull=False)),

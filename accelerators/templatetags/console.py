@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django import template
-from django.db.models import Case, CharField, Count, F, Q, Sum, Value, When
+from django.db.models import Count
 from django.utils import timezone
 
 from mcp.operations.models import Operation
 from mcp.operations.states import ACTIVE, OperationState
-from pods.models import DriftFinding, Host, Refusal
-from pods.states import FindingState, HostDuty, HostState
+from pods.models import DriftFinding, Refusal
+from pods.services.sums import Sums, fleet_sums, live_by_pod, total
+from pods.states import FindingState, HostState, shown_state
 
 register = template.Library()
 ENOUGH = 1_000
@@ -53,15 +55,15 @@ def console_home() -> dict[str, Any]:
 
 
 def _hosts() -> list[Tile]:
-    unanswered = Q(duty__in=[HostDuty.ACTIVE, HostDuty.DRAINING], reachable=False)
-    shown = Case(When(unanswered, then=Value("unreachable")), default=F("duty"), output_field=CharField())
-    found = dict(Host.objects.annotate(shown=shown).values_list("shown").annotate(n=Count("pk")).order_by())
+    found: Counter[str] = Counter()
+    for line in fleet_sums():
+        found[shown_state(line.duty, line.reachable)] += line.hosts
     base = "/admin/pods/host/"
     return [
-        Tile("online", found.get(HostDuty.ACTIVE, 0), f"{base}?duty__exact=active&reachable__exact=1", "good"),
-        Tile("unreachable", found.get(HostState.UNREACHABLE, 0), f"{base}?reachable__exact=0", "bad"),
-        Tile("draining", found.get(HostDuty.DRAINING, 0), f"{base}?duty__exact=draining", "warn"),
-        Tile("in maintenance", found.get(HostDuty.MAINTENANCE, 0), f"{base}?duty__exact=maintenance", "warn"),
+        Tile("online", found[HostState.ONLINE], f"{base}?duty__exact=active&reachable__exact=1", "good"),
+        Tile("unreachable", found[HostState.UNREACHABLE], f"{base}?reachable__exact=0", "bad"),
+        Tile("draining", found[HostState.DRAINING], f"{base}?duty__exact=draining", "warn"),
+        Tile("in maintenance", found[HostState.MAINTENANCE], f"{base}?duty__exact=maintenance", "warn"),
     ]
 
 
@@ -89,16 +91,16 @@ def _troubles() -> list[Tile]:
 
 
 def _pods() -> list[PodRoom]:
-    names = [f"{side}_{what}" for side in ("used", "cap") for what in ("cpu_m", "memory_mib", "disk_gib")]
-    rows = (
-        Host.objects.exclude(duty=HostDuty.RETIRED)
-        .values("pod_id", "pod__slug")
-        .annotate(hosts=Count("pk"), sum_guests=Sum("guests"), **{f"sum_{name}": Sum(name) for name in names})
-        .order_by("pod__slug")[:100]
-    )
-    return [PodRoom(row["pod__slug"], str(row["pod_id"]), row["hosts"], row["sum_guests"], _bars(row)) for row in rows]
+    """As the sums have them, at most `MCP_SUMS_S` seconds old."""
+    return [
+        PodRoom(lines[0].pod, str(pod_id), sum(x.hosts for x in lines), sum(x.guests for x in lines), _bars(lines))
+        for pod_id, lines in list(live_by_pod().items())[:100]
+    ]
 
 
-def _bars(row: Mapping[str, Any]) -> list[tuple[str, float, float, str]]:
+def _bars(lines: Sequence[Sums]) -> list[tuple[str, float, float, str]]:
     scale = {"cpu_m": ("processors", 1000, "vCPU"), "memory_mib": ("memory", 1024, "GiB"), "disk_gib": ("disk", 1, "GiB")}
-    return [(words, row[f"sum_used_{name}"] / by, row[f"sum_cap_{name}"] / by, unit) for name, (words, by, unit) in scale.items()]
+    return [
+        (words, total(lines, f"used_{name}") / by, total(lines, f"cap_{name}") / by, unit)
+        for name, (words, by, unit) in scale.items()
+    ]

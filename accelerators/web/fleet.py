@@ -15,6 +15,7 @@ from accelerators.models import Accelerator, Tag
 from accelerators.states import State
 from accelerators.web.present import fingerprint, lines_of
 from accounts.actor import Actor
+from accounts.models import Account
 from accounts.web.actor import in_account
 from mcp.web.paging import newest_first
 
@@ -30,7 +31,9 @@ def fleet(request: HttpRequest, actor: Actor) -> HttpResponse:
     actor.demand("accelerators.read")
     mine = Accelerator.objects.filter(account=actor.demand_account()).exclude(state__in=HIDDEN)
     query, state = request.GET.get("q", "").strip()[:120], request.GET.get("state", "")
-    rows = _filtered(mine, query, state).select_related("plan", "image", "pod").prefetch_related("tag_rows")
+    rows = (
+        _filtered(mine, actor.demand_account(), query, state).select_related("plan", "image", "pod").prefetch_related("tag_rows")
+    )
     context = _listing(request, rows) | _sums(mine) | {
         "query": query, "state": state, "states": FILTERS, "may_write": actor.may("accelerators.write"),
         "filtered": bool(query or state), "carried": urlencode({"q": query, "state": state}),
@@ -49,12 +52,14 @@ def trash(request: HttpRequest, actor: Actor) -> HttpResponse:
     return _answer(request, "accelerators/trash.html", context)
 
 
-def _filtered(rows: QuerySet[Accelerator], query: str, state: str) -> QuerySet[Accelerator]:
+def _filtered(rows: QuerySet[Accelerator], account: Account, query: str, state: str) -> QuerySet[Accelerator]:
+    """Tags are looked for among the account's only: the same word may stand on half of all others' accelerators."""
     if state in FILTERS:
         rows = rows.filter(state=state)
     if query:
         key, equals, value = query.partition("=")
-        tags = Tag.objects.filter(key=key.strip(), value=value.strip()) if equals else Tag.objects.filter(key=query)
+        own = Tag.objects.filter(accelerator__account=account)
+        tags = own.filter(key=key.strip(), value=value.strip()) if equals else own.filter(key=query)
         rows = rows.filter(Q(name__icontains=query) | Q(pk__in=tags.values("accelerator_id")))
     return rows
 

@@ -44,6 +44,7 @@ class Account(models.Model):
 
     class Meta:
         ordering: ClassVar = ["slug"]
+        indexes: ClassVar = [models.Index(fields=["created_at", "id"], name="account_by_age")]
 
     def __str__(self) -> str:
         return self.slug

@@ -37,6 +37,10 @@ class ApiKey(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="api_key_newest"),
+            models.Index(fields=["prefix"], name="api_key_by_prefix"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["account", "name"], condition=models.Q(revoked_at__isnull=True), name="one_live_key_a_name"

@@ -25,6 +25,10 @@ class Membership(models.Model):
     class Meta:
         ordering: ClassVar = ["created_at", "id"]
         constraints: ClassVar = [models.UniqueConstraint(fields=["account", "user"], name="one_role_an_account")]
+        indexes: ClassVar = [
+            models.Index(fields=["created_at", "id"], name="membership_by_age"),
+            models.Index(fields=["role", "created_at", "id"], name="membership_by_role"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} is {self.role} of {self.account}"

@@ -23,6 +23,10 @@ class SshKey(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-created_at", "-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="ssh_key_newest"),
+            models.Index(fields=["fingerprint"], name="ssh_key_by_fingerprint"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["account", "name"], name="one_ssh_key_a_name"),
             models.UniqueConstraint(fields=["account", "fingerprint"], name="one_ssh_key_an_account"),

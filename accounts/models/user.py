@@ -17,3 +17,8 @@ class User(AbstractUser):
 
     class Meta(AbstractUser.Meta):
         ordering: ClassVar = ["username"]
+        indexes: ClassVar = [
+            models.Index(fields=["email"], name="user_by_email", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["username"], name="user_staff", condition=models.Q(is_staff=True)),
+            models.Index(fields=["username"], name="user_inactive", condition=models.Q(is_active=False)),
+        ]

@@ -16,7 +16,7 @@ class AuditAdmin(ConsoleAdmin):
     list_display = ("at", "actor", "action", "target_type", "target_name", "source", "account_id")
     list_display_links = ("at", "action")
     search_ids = ("account_id", "operation_id")
-    search_exact = ("target_id", "action")
+    search_exact = ("target_id", "action", "actor", "request_id")
     search_text = ("actor", "action", "target_id", "target_name", "source", "request_id")
     search_help_text = "The id of an account, operation or target; or a part of an actor, action, name, address or request id."
     ordering = ("-id",)
@@ -38,6 +38,6 @@ class EventAdmin(ConsoleAdmin):
 
     list_display = ("at", "kind", "target_type", "target_name", "message", "actor")
     list_display_links = ("at", "kind")
-    search_ids = ("account_id", "target_id", "operation_id")
+    search_ids = ("account_id", "target_id")
     search_text = ("kind", "target_name", "message", "actor")
     ordering = ("-id",)

@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.views import OperatorView
-from mcp.api.filters import filtered, identifier, text
+from mcp.api.filters import filtered, identifier, named, text
 from mcp.api.paging import paged
 from mcp.api.schema import listing
 from pods.api.hosts import RoomShape
-from pods.models import Allocation
+from pods.models import Allocation, Pod
 from pods.placement.request import DIMENSIONS
 from pods.placement.runway import Growth
 from pods.services.capacity import capacity_by_pod
@@ -24,7 +24,7 @@ from pods.states import PodState
 
 ORDER = ("-created_at",)
 FILTERS = {
-    "pod": text("pod__slug", "By pod."),
+    "pod": named("pod", Pod, "slug", "By pod."),
     "host": text("host__name", "By host name."),
     "account": identifier("account_id", "By account id."),
     "holder": identifier("holder_id", "By the id of the guest."),

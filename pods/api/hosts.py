@@ -16,7 +16,7 @@ from accounts.models import Account
 from mcp.api.changes import API, Outcome, carry_out, replayed
 from mcp.api.etag import demand_match, tag_of
 from mcp.api.fields import EmptySerializer, Number, StrictSerializer, Text
-from mcp.api.filters import choice, filtered, flag, text
+from mcp.api.filters import choice, filtered, flag, named, text
 from mcp.api.paging import paged
 from mcp.api.schema import changing, listing, reading
 from mcp.api.views import one, parsed
@@ -31,7 +31,7 @@ from pods.states import HostDuty, HostState, SpotUse
 
 ORDER = ("name", "created_at")
 FILTERS = {
-    "pod": text("pod__slug", "By pod."),
+    "pod": named("pod", Pod, "slug", "By pod."),
     "duty": choice("duty", HostDuty.values, "By duty."),
     "reachable": flag("reachable", "Whether it answers."),
     "name": text("name", "By name."),

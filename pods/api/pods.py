@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -21,10 +20,11 @@ from mcp.api.filters import choice, filtered
 from mcp.api.paging import paged
 from mcp.api.schema import changing, listing, reading
 from mcp.api.views import one, parsed
-from pods.models import Host, Network, Pod
+from pods.models import Network, Pod
 from pods.services.edit_pod import edit_pod
 from pods.services.enrol import NetworkWish, add_pod
-from pods.states import HostDuty, PodState
+from pods.services.sums import kinds_by_pod
+from pods.states import PodState
 
 ORDER = ("slug", "created_at")
 FILTERS = {"state": choice("state", PodState.values, "By state.")}
@@ -104,12 +104,9 @@ class NewPod(PodEdit):
 
 
 def kinds_of(pods: Iterable[Pod]) -> dict[UUID, list[str]]:
-    """What each pod's hosts can run: one query."""
-    found: dict[UUID, set[str]] = defaultdict(set)
-    rows = Host.objects.filter(pod__in=[pod.pk for pod in pods]).exclude(duty=HostDuty.RETIRED)
-    for pod_id, kinds in rows.order_by().values_list("pod_id", "kinds").distinct():
-        found[pod_id].update(kinds)
-    return {pod_id: sorted(kinds) for pod_id, kinds in found.items()}
+    """What each pod's hosts can run, as the sums over the fleet have it."""
+    known = kinds_by_pod()
+    return {pod.pk: known.get(pod.pk, []) for pod in pods}
 
 
 def present_pod(row: Pod, kinds: list[str]) -> dict[str, Any]:

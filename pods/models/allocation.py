@@ -64,6 +64,8 @@ class Allocation(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["group"], name="allocation_of_group", condition=~Q(group="")),
             models.Index(fields=["account_id", "host"], name="allocation_of_account"),
+            models.Index(fields=["-created_at", "-id"], name="allocation_newest"),
+            models.Index(fields=["pod", "-created_at", "-id"], name="allocation_newest_in_pod"),
         ]
 
     def __str__(self) -> str:

@@ -45,6 +45,12 @@ class DriftFinding(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["-last_seen_at"], name="finding_open", condition=Q(state="open")),
+            models.Index(fields=["-last_seen_at", "-id"], name="finding_newest"),
+            models.Index(fields=["first_seen_at", "id"], name="finding_oldest"),
+            models.Index(fields=["state", "-last_seen_at", "-id"], name="finding_by_state"),
+            models.Index(fields=["kind", "-last_seen_at", "-id"], name="finding_by_kind"),
+            models.Index(fields=["target_id"], name="finding_of_target"),
+            models.Index(fields=["account_id"], name="finding_of_account"),
         ]
 
     def __str__(self) -> str:

@@ -92,6 +92,11 @@ class Host(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["pod"], name="host_taking_guests", condition=Q(duty="active", reachable=True)),
+            models.Index(fields=["name", "id"], name="host_by_name"),
+            models.Index(fields=["name"], name="host_by_beginning", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["created_at", "id"], name="host_by_age"),
+            models.Index(fields=["duty", "name", "id"], name="host_by_duty"),
+            models.Index(fields=["name", "id"], name="host_silent", condition=Q(reachable=False)),
         ]
 
     def __str__(self) -> str:

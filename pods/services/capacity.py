@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Count, Q, Sum
-
-from pods.models import Host
 from pods.placement.request import DIMENSIONS
-from pods.states import HostDuty, PodState
+from pods.services.sums import Sums, live_by_pod, total
 
 
 def capacity_by_pod() -> list[dict[str, Any]]:
-    """Sums over hosts that are not retired; `free` counts only hosts that take guests. One query whatever the fleet."""
-    taking = Q(duty=HostDuty.ACTIVE, reachable=True, pod__state=PodState.OPEN)
-    sums: dict[str, Any] = {"hosts": Count("id"), "taking_guests": Count("id", filter=taking), "guests_sum": Sum("guests")}
-    for dimension in DIMENSIONS:
-        for side in ("cap", "used"):
-            sums[f"{side}_{dimension}_sum"] = Sum(f"{side}_{dimension}")
-            sums[f"{side}_{dimension}_taking"] = Sum(f"{side}_{dimension}", filter=taking)
-    rows = Host.objects.exclude(duty=HostDuty.RETIRED).values("pod__slug", "pod__state").annotate(**sums).order_by("pod__slug")
-    return [_line(dict(row)) for row in rows]
+    """Sums over hosts that are not retired; `free` counts only hosts that take guests. At most `MCP_SUMS_S` seconds old."""
+    return [_line(lines) for lines in live_by_pod().values()]
 
 
-def _line(row: dict[str, Any]) -> dict[str, Any]:
+def _line(lines: Sequence[Sums]) -> dict[str, Any]:
+    taking = [line for line in lines if line.taking]
     dimensions = {
         dimension: {
-            "cap": row[f"cap_{dimension}_sum"] or 0,
-            "used": row[f"used_{dimension}_sum"] or 0,
-            "free": (row[f"cap_{dimension}_taking"] or 0) - (row[f"used_{dimension}_taking"] or 0),
+            "cap": total(lines, f"cap_{dimension}"),
+            "used": total(lines, f"used_{dimension}"),
+            "free": total(taking, f"cap_{dimension}") - total(taking, f"used_{dimension}"),
         }
         for dimension in DIMENSIONS
     }
     return {
-        "pod": row["pod__slug"], "state": row["pod__state"], "hosts": row["hosts"],
-        "taking_guests": row["taking_guests"], "guests": row["guests_sum"] or 0, **dimensions,
+        "pod": lines[0].pod, "state": lines[0].pod_state, "hosts": sum(line.hosts for line in lines),
+        "taking_guests": sum(line.hosts for line in taking), "guests": sum(line.guests for line in lines), **dimensions,
     }  # fmt: skip

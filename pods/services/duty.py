@@ -10,6 +10,7 @@ from mcp.events.services.audit import audit
 from mcp.events.services.emit import emit
 from pods.errors import HostBusy
 from pods.models import Host
+from pods.services.sums import forget_sums
 from pods.states import DUTY_TRANSITIONS, HostDuty
 
 
@@ -32,6 +33,7 @@ def set_duty(*, actor: Actor, host: Host, duty: HostDuty, reason: str = "") -> H
             raise HostBusy(f"{locked.name} still holds {locked.guests} guests; delete or move them first.")
         locked.duty, locked.duty_reason = duty, reason[:200]
         locked.save(update_fields=["duty", "duty_reason"])
+        transaction.on_commit(forget_sums)
         emit(
             f"host.{duty}",
             f"{locked.name} is now {duty}.",

@@ -21,6 +21,7 @@ from pods.gear.hypervisor.grammar import BRIDGE
 from pods.gear.registry import DRIVERS, HostAccess, open_hypervisor, scan_host_key
 from pods.models import Host, Network, Pod
 from pods.services.heartbeat import answered
+from pods.services.sums import forget_sums
 from pods.states import HostDuty
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -170,6 +171,7 @@ def _save_new(actor: Actor, host: Host) -> None:
     with transaction.atomic():
         _clean(host)
         host.save()
+        transaction.on_commit(forget_sums)
         audit(
             "host.add", actor=actor.label, source=actor.source, target_type="host", target_id=host.pk,
             target_name=host.name, changes={"address": host.address, "host_key": host.host_key, "pod": host.pod.slug},
@@ -220,6 +222,7 @@ def reprobe_host(*, actor: Actor, host: Host, facts: HostFacts | None = None) ->
         answered(locked, facts.boot_id)
         record_facts(locked, facts)
         locked.save()
+        transaction.on_commit(forget_sums)
         audit(
             "host.probe", actor=actor.label, source=actor.source, target_type="host", target_id=host.pk,
             target_name=host.name,

@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Count
 from prometheus_client.core import Metric
 
 from mcp.health.metrics import collects, gauge
-from pods.models import DriftFinding, Host, Network
+from pods.models import DriftFinding, Network
 from pods.placement.request import DIMENSIONS
-from pods.states import FindingState, HostDuty, shown_state
+from pods.services.capacity import capacity_by_pod
+from pods.services.sums import fleet_sums
+from pods.states import FindingState, shown_state
 
 
 @collects
 def hosts() -> Iterator[Metric]:
-    """Hosts by pod and by the state that people see; one query, answered by the database in groups."""
-    rows = Host.objects.order_by().values_list("pod__slug", "duty", "reachable").annotate(n=Count("id"))
+    """Hosts by pod and by the state that people see."""
     counted: Counter[tuple[str, ...]] = Counter()
-    for pod, duty, reachable, n in rows:
-        counted[(pod, shown_state(duty, reachable).value)] += n
+    for line in fleet_sums():
+        counted[(line.pod, shown_state(line.duty, line.reachable).value)] += line.hosts
     yield gauge("mcp_hosts", "Hosts by state.", ["pod", "state"], counted)
 
 
 @collects
 def capacity() -> Iterator[Metric]:
     """What may be promised and what is, by pod; guests, too."""
-    sums = {f"sum_{side}_{d}": Sum(f"{side}_{d}") for side in ("cap", "used") for d in DIMENSIONS}
-    live = Host.objects.exclude(duty=HostDuty.RETIRED).order_by()
-    rows: list[Any] = list(live.values("pod__slug").annotate(**sums, n_guests=Sum("guests")))
+    rows = capacity_by_pod()
     for side, text in (("cap", "What may be promised."), ("used", "What is promised.")):
-        values = {(row["pod__slug"], d): row[f"sum_{side}_{d}"] or 0 for row in rows for d in DIMENSIONS}
+        values = {(row["pod"], d): row[d][side] for row in rows for d in DIMENSIONS}
         name = "mcp_capacity_total" if side == "cap" else "mcp_capacity_used"
         yield gauge(name, f"{text} In the unit that the dimension ends with.", ["pod", "dimension"], values)
-    yield gauge("mcp_guests", "Guests by pod.", ["pod"], {(row["pod__slug"],): row["n_guests"] or 0 for row in rows})
+    yield gauge("mcp_guests", "Guests by pod.", ["pod"], {(row["pod"],): row["guests"] for row in rows})
 
 
 @collects

@@ -9,6 +9,7 @@ from mcp.errors import Forbidden
 from mcp.events.services.audit import audit
 from mcp.events.services.emit import emit
 from pods.models import Pod
+from pods.services.sums import forget_sums
 from pods.states import PodState
 
 
@@ -23,6 +24,7 @@ def set_pod_state(*, actor: Actor, pod: Pod, state: PodState) -> Pod:
             return locked
         locked.state = state
         locked.save(update_fields=["state"])
+        transaction.on_commit(forget_sums)
         emit(f"pod.{state}", f"{locked.slug} is now {state}.", target_type="pod", target_id=pod.pk, target_name=pod.slug)
         audit(
             "pod.state", actor=actor.label, source=actor.source, target_type="pod", target_id=pod.pk, target_name=pod.slug,

@@ -16,11 +16,12 @@ def main(names: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.bench.settings")
     os.environ.setdefault("MCP_LOG_LEVEL", "WARNING")  # figures, not requests
     django.setup()
-    from tests.bench import api, control, placement, provision, whatif
+    from tests.bench import api, control, growth, placement, provision, whatif
     from tests.bench.results import Result, table, write
 
     benches = {
         "provision": provision.run, "control": control.run, "api": api.run, "placement": placement.run, "whatif": whatif.run,
+        "growth": growth.run,
     }  # fmt: skip
     unknown = sorted(set(names) - set(benches))
     if unknown:

@@ -17,6 +17,7 @@ from pods.services.windows import cancel_window, plan_window
 def test_the_page_shows_windows_until_they_are_over(world: World, owner: Client) -> None:
     row = world.running("web")
     assert row.host is not None
+    assert row.host_id is not None
     elsewhere = Host.objects.exclude(pk=row.host_id).get(pod=world.pod)
     page, soon = f"/accelerators/{row.pk}/", timezone.now() + timedelta(hours=1)
     for place, reason in ((row.host, "New fans."), (elsewhere, "Not yours.")):

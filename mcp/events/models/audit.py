@@ -31,6 +31,10 @@ class AuditEntry(models.Model):
             models.Index(fields=["account_id", "-id"], name="audit_of_account"),
             models.Index(fields=["target_id", "-id"], name="audit_of_target"),
             models.Index(fields=["action", "-id"], name="audit_of_action"),
+            models.Index(fields=["actor", "-id"], name="audit_of_actor"),
+            models.Index(fields=["request_id"], name="audit_of_request", condition=~models.Q(request_id="")),
+            models.Index(fields=["operation_id"], name="audit_of_operation", condition=models.Q(operation_id__isnull=False)),
+            models.Index(fields=["at"], name="audit_at"),
         ]
 
     def __str__(self) -> str:

@@ -98,6 +98,11 @@ class Operation(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["account_id", "-created_at", "-id"], name="operation_of_account"),
             models.Index(fields=["-created_at", "-id"], name="operation_newest"),
+            models.Index(fields=["kind", "-created_at", "-id"], name="operation_of_kind"),
+            # The few that are at work or ended badly; of those that succeeded any newest ones will do.
+            models.Index(
+                fields=["state", "-created_at", "-id"], name="operation_not_succeeded", condition=~models.Q(state="succeeded")
+            ),
             models.Index(fields=["target_id", "-fence"], name="operation_of_target"),
             models.Index(fields=["batch_id"], name="operation_of_batch", condition=models.Q(batch_id__isnull=False)),
             models.Index(fields=["queue", "not_before"], name="operation_due", condition=models.Q(state="queued")),
