@@ -7,7 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import paramiko
 
@@ -40,7 +40,9 @@ class Pool:
         try:
             yield connection, channel
         finally:
-            channel.close()
+            # Closing sends a message, which a broken connection cannot take: what broke it is the error to tell.
+            with suppress(paramiko.SSHException, OSError, EOFError):
+                channel.close()
             self._give_back(connection)
 
     def close_all(self) -> None:
