@@ -25,6 +25,7 @@ from accelerators.fleet.orders import Order, make_orders
 from accelerators.fleet.people import Tenant, limits_beyond, make_people, sizes
 from accelerators.fleet.state import keep, remember
 from accelerators.fleet.troubles import refusals, strangers, stray
+from accelerators.fleet.works import evacuations, windows
 from accelerators.fleet.write import write, write_lines
 from accelerators.models import Accelerator, Plan, Tag
 from accelerators.states import State
@@ -166,7 +167,9 @@ def _fill_site(
     plans = list(filling.catalogue.shares)
     findings = [*stray(filling.draw, makers.crowd.guests), *strangers(filling.draw, site)]
     refused = list(refusals(filling.draw, site, filling.tenants, plans, len(makers.crowd.guests)))
-    _write_site(site, makers, chronicler, findings, refused)
+    moved = list(evacuations(filling.draw, site, makers.crowd.guests))
+    ended: list[Sequence[Model]] = [[run for run, _ in moved], [move for _, move in moved]]
+    _write_site(site, makers, chronicler, [findings, refused, list(windows(filling.draw, site)), *ended])
     return len(makers.crowd.guests)
 
 
@@ -175,7 +178,7 @@ def _counted(row: Accelerator) -> dict[str, int]:
     return {"accelerators": 1, "memory_mib": row.memory_mib, "vcpus": -(-row.cpu_m // 1000), "disk_gib": row.disk_gib}
 
 
-def _write_site(site: Site, makers: Makers, chronicler: Chronicler, findings: list[DriftFinding], refused: list[Refusal]) -> None:
+def _write_site(site: Site, makers: Makers, chronicler: Chronicler, more: Sequence[Sequence[Model]]) -> None:
     """The machines' files before the commit: a host in the database has its machine."""
     crowd, chronicle = makers.crowd, chronicler.chronicle
     chronicle.audit += chronicler.enrolments()
@@ -191,8 +194,7 @@ def _write_site(site: Site, makers: Makers, chronicler: Chronicler, findings: li
         crowd.addresses,
         crowd.tags,
         chronicle.operations,
-        findings,
-        refused,
+        *more,
     ]
     with transaction.atomic():
         for rows in stages:

@@ -31,6 +31,8 @@ NOT_PAGES = {
 WHOLE = {
     f"{API}/operator/whatif": "moves guests about on a copy of the fleet (whatif.* in make bench)",
     "/admin/whatif/": "the same, as a page",
+    "/admin/pods/host/<uuid:host_id>/evacuate/": "plans a move for each guest of a host among the hosts of its pod",
+    "/admin/pods/pod/<uuid:pod_id>/rebalance/": "plans moves among all guests of a pod",
 }
 # What people type into the portal's lists.
 PORTAL = {
@@ -160,7 +162,7 @@ def console_asks(subjects: Subjects) -> Iterator[Ask]:
         if not route.startswith("admin/") or pattern.name in NOT_PAGES or route.startswith("admin/^"):
             continue
         label = "/".join(route.split("/")[1:3])
-        if label not in models:
+        if label not in models or (pattern.name or "").startswith("console-"):
             yield from _own(route, pattern, subjects)
             continue
         row = subjects.row_of(models[label])
@@ -173,7 +175,7 @@ def _own(route: str, pattern: URLPattern, subjects: Subjects) -> Iterator[Ask]:
     if pattern.name == "app_list":
         for app in sorted({model._meta.app_label for model in admin.site._registry}):
             yield Ask(f"/admin/{app}/", "staff", f"/admin/{app}/")
-    elif "(?P<" not in route and pattern.name is not None:
+    elif "(?P<" not in route and "<path" not in route and pattern.name is not None:
         yield Ask(f"/{route}", "staff", _filled(f"/{route}", pattern, subjects))
 
 

@@ -22,6 +22,15 @@ def send(clients: Clients, ask: Ask) -> Any:
     return clients[ask.who].get(ask.url)
 
 
+def rows_of(answer: Any) -> int:
+    """How many rows an answer shows: results of the API, lines of the tables on a page."""
+    body: bytes = getattr(answer, "content", b"")
+    if answer["Content-Type"].startswith("application/json"):
+        results = answer.json().get("results", []) if body.startswith(b"{") else []
+        return len(results)
+    return body.count(b"<tr")
+
+
 def queries(clients: Clients, ask: Ask) -> list[str] | None:
     """What a second, alike request asks of the database; None where there is nothing to GET, or nobody may."""
     first = send(clients, ask)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from django.contrib import admin
 from django.db.models import Count, Model
 from django.test import Client
 from rest_framework.test import APIClient
@@ -18,7 +19,7 @@ from accounts.models import Account, ApiKey, Membership, SshKey, User
 from accounts.testing import client_with, make_key
 from mcp.events.models import AuditEntry, Event
 from mcp.operations.models import Operation
-from pods.models import DriftFinding, Host, Image, Pod
+from pods.models import DriftFinding, Host, Image, MaintenanceWindow, MoveRun, Pod, Refusal
 
 USUAL = 20
 
@@ -93,6 +94,11 @@ class Subjects:
             "hosts": lambda: [self.host.pk, self.host.name],
             "accounts": lambda: [self.account.pk, self.account.slug],
             "drift": lambda: [self.finding.pk],
+            "evacuations": lambda: [MoveRun.objects.filter(pod__slug__startswith=f"{self.world}-").latest("created_at").pk],
+            "maintenance": lambda: [
+                MaintenanceWindow.objects.filter(pod__slug__startswith=f"{self.world}-").latest("created_at").pk
+            ],
+            "refusals": lambda: [Refusal.objects.latest("created_at").pk],
         }
         return [str(value) for value in known[noun]()]
 
@@ -117,6 +123,7 @@ class Subjects:
             "group": "web-tier", "account": self.account.pk, "host": self.host.name, "holder": row.pk, "target": row.pk,
             "operation": operation.pk, "batch": operation.batch_id or operation.pk, "slug": self.account.slug,
             "created_after": (operation.created_at - timedelta(days=1)).isoformat(), "tag.KEY": "web",
+            "ends_after": (operation.created_at - timedelta(days=1)).isoformat(),
             "since": (operation.created_at - timedelta(days=1)).isoformat(), "after": self.event_id, "dry_run": "true",
         }  # fmt: skip
         return str(special[(path, name)] if (path, name) in special else usual[name])
@@ -132,7 +139,7 @@ class Subjects:
         key, ssh = self.refs("api-keys")[0], self.refs("ssh-keys")[0]
         return {
             "accelerator_id": self.accelerator.pk, "operation_id": self.operation.pk, "member_id": self.member.pk,
-            "key_id": key or ssh, "verb": "stop",
+            "key_id": key or ssh, "verb": "stop", "host_id": self.host.pk, "pod_id": self.pod.pk,
         }  # fmt: skip
 
     def row_of(self, model: type[Model]) -> Model | None:
@@ -148,7 +155,10 @@ class Subjects:
     def words_for(self, model: type[Model]) -> list[str]:
         """What an operator might look for in a list of the console: an id, and a part of a name."""
         row = self.row_of(model)
-        return [str(self.account.pk), "web"] if row is None else [str(row.pk), str(row)[:4]]
+        if row is None:
+            return [str(self.account.pk), "web"]
+        texts = [str(getattr(row, name, "")) for name in getattr(admin.site._registry[model], "search_text", ())]
+        return [str(row.pk), next((text[:4] for text in texts if text), str(row)[:4])]
 
     def clients(self) -> dict[str, Client | APIClient]:
         """Who asks: a customer and an operator by key, a person and staff by session; and the largest account's."""
