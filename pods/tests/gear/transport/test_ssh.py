@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -121,13 +121,18 @@ def test_a_question_at_once_waits_for_nobody(sshd: Sshd, tmp_path: Path) -> None
 def hung(sshd: Sshd) -> Iterator[None]:
     """Its processes stand still while the kernel goes on acknowledging what is sent."""
     processes = [pid for child in sshd.sessions() for pid in (child, *children_of(child))]
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
+    _signal(processes, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in processes:
-            os.kill(pid, signal.SIGCONT)
+        _signal(processes, signal.SIGCONT)
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    """A command's own process may have ended between the look and the signal."""
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def test_a_server_that_hangs_holds_up_no_thread_for_ever(sshd: Sshd) -> None:
