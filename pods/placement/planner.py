@@ -59,20 +59,24 @@ class _Picking:
         self._relaxed = False
         self._reserves: dict[int, Reserve] = {}
         self._scorer = Scorer(request, fleet, weights)
+        # Rules that no pick changes: those asked before the dimensions, and those asked after them.
+        self._before = dict(static_masks(request, fleet))
+        near = near_mask(request, fleet)
+        self._after = {} if near is None else {"near": near}
+        self._after["exclusive"] = exclusive_mask(request, fleet)
         self._allowed = self._allow()
-        self._jitter = np.random.default_rng(rng.getrandbits(64)).random(len(fleet)) * 1e-6
+        self._jitter = fleet.noise(rng.getrandbits(32))
         self._fits = self._judge()
         self._score: Column = self._scorer.total(self._scorer.terms(self.free, self.members), len(fleet)) + self._jitter
         self._ranked: Column = np.where(self._fits, self._score, -np.inf)
         self._first = self._best(CANDIDATES)
 
     def _allow(self) -> Mask:
-        """Rules that no pick changes."""
-        allowed: Mask = exclusive_mask(self.request, self.fleet).copy()
-        for _, mask in static_masks(self.request, self.fleet):
+        """Rules that no pick changes, all together."""
+        allowed: Mask = np.ones(len(self.fleet), dtype=np.bool_)
+        for mask in (*self._before.values(), *self._after.values()):
             allowed &= mask
-        near = near_mask(self.request, self.fleet)
-        return allowed if near is None else allowed & near
+        return allowed
 
     def _judge(self) -> Mask:
         fits: Mask = self._allowed & room_mask(self.free, self.want)
@@ -183,15 +187,11 @@ class _Picking:
 
     def _count(self, free: Amounts, members: NDArray[np.int64]) -> tuple[dict[str, int], Mask, Mask]:
         """What each mask takes out of what those before it left; the rest; and the hosts that only lack room."""
-        ordered = dict(static_masks(self.request, self.fleet))
-        ordered |= dict(dimension_masks(free, self.want))
-        for name, mask in (
-            ("spread", spread_mask(self.request, self.fleet, members)),
-            ("near", near_mask(self.request, self.fleet)),
-            ("exclusive", exclusive_mask(self.request, self.fleet)),
-        ):
-            if mask is not None:
-                ordered[name] = mask
+        ordered = {**self._before, **dict(dimension_masks(free, self.want))}
+        apart = spread_mask(self.request, self.fleet, members)
+        if apart is not None:
+            ordered["spread"] = apart
+        ordered |= self._after
         left: Mask = np.ones(len(self.fleet), dtype=np.bool_)
         eligible = left
         removed = dict.fromkeys((name for name in MASKS if name != "excluded" or self.request.excluded), 0)

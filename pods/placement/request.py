@@ -150,6 +150,15 @@ class Fleet:
         return shares_of(self.free, self.capacity)
 
     @cached_property
+    def _noise(self) -> NDArray[np.floating[Any]]:
+        return np.random.default_rng(len(self)).random(len(self)) * 1e-6
+
+    def noise(self, turn: int) -> NDArray[np.floating[Any]]:
+        """Small numbers, a host each, that break ties; another turn shuffles them by another amount."""
+        size = len(self)
+        return np.roll(self._noise, turn % size) if size else self._noise
+
+    @cached_property
     def pod_share(self) -> NDArray[np.floating[Any]]:
         """The free share of memory of each host's pod."""
         size = max(len(self.pods), 1)
