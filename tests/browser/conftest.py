@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
@@ -13,6 +14,7 @@ from mcp.operations.engine import run
 from mcp.testing.browser import browser as running_browser
 from mcp.testing.browser import working
 from mcp.testing.drain import next_due
+from tests.stack import until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, ViewportSize
@@ -82,4 +84,10 @@ def visit(chromium: Browser, live_server: LiveServer) -> Iterator[Open]:
     yield go
     for context in contexts:
         context.close()
+    until(lambda: not _answering(), within_s=30, what="the last answers of the server")
     assert complaints == []
+
+
+def _answering() -> list[str]:
+    """Threads of the server that still serve a request: the tables are truncated next, which must meet nobody."""
+    return [thread.name for thread in threading.enumerate() if "process_request_thread" in thread.name]
