@@ -158,6 +158,10 @@ class Subjects:
         if row is None:
             return [str(self.account.pk), "web"]
         texts = [str(getattr(row, name, "")) for name in getattr(admin.site._registry[model], "search_text", ())]
+        if isinstance(row.pk, int):  # a number is looked for as text, which fits other rows by chance
+            page = admin.site._registry[model]
+            ids = [getattr(row, name.partition("__")[0], None) for name in getattr(page, "search_ids", ())]
+            return [str(next((found for found in ids if found), self.account.pk)), next((t[:4] for t in texts if t), "web")]
         return [str(row.pk), next((text[:4] for text in texts if text), str(row)[:4])]
 
     def clients(self) -> dict[str, Client | APIClient]:
