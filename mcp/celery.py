@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 from celery import Celery, signals
-from kombu.transport.redis import Channel as RedisChannel
+
+from mcp.broker import outlive_brokers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcp.settings")
 
@@ -23,10 +24,7 @@ def make_app(name: str, *, current: bool = True) -> Celery:
 
 app = make_app("mcp")
 
-# A channel that closes would put back what it had not acknowledged. If it closes because the broker went away, kombu 5.7 trips
-# over its own closed connection there (NoneType has no hostname), and the worker ends. Nothing needs to be put back: the
-# sweeper wakes whatever waits, and the clock repeats itself.
-RedisChannel.do_restore = False
+outlive_brokers()
 
 
 @signals.worker_init.connect
